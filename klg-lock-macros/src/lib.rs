@@ -1,0 +1,1 @@
+//! The attributes of `klg-lock`; use them through that crate.

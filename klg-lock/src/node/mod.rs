@@ -1,0 +1,203 @@
+//! The port: what the algorithm asks of one node, and the answers it may get.
+//!
+//! The algorithm (`redlock/`) knows this module and never Redis; `memory.rs` and `redis.rs` are
+//! its two sides. A node is asked by [`Node::submit`], which queues at once and never blocks, so
+//! that a dropped guard can queue its release from any thread, with no runtime entered. The order
+//! of the calls to `submit` is the order in which the node sees the requests of one claim.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::error::NodeError;
+
+/// The keys of one set of resources, named once and shared by all requests for it.
+///
+/// Sorted by lock key and free of duplicates, so that `{a, b}` and `{b, a}` are the same set.
+pub(crate) struct KeySet {
+    keys: Box<[LockKey]>,
+    /// Where the resource begins inside each lock key: the length of prefix and namespace.
+    offset: usize,
+}
+
+/// The two keys one resource owns on every node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LockKey {
+    /// `{prefix}{namespace}{resource}`: carries the holder value.
+    pub(crate) lock: Arc<str>,
+    /// The fencing counter, in the same cluster slot.
+    pub(crate) fence: Box<str>,
+}
+
+impl KeySet {
+    /// `keys` need not be sorted; `offset` is the length of prefix and namespace.
+    pub(crate) fn new(mut keys: Vec<LockKey>, offset: usize) -> Self {
+        keys.sort_by(|a, b| a.lock.cmp(&b.lock));
+        keys.dedup_by(|a, b| a.lock == b.lock);
+        Self {
+            keys: keys.into_boxed_slice(),
+            offset,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &[LockKey] {
+        &self.keys
+    }
+
+    /// The resource of one key, as the user named it.
+    pub(crate) fn resource(&self, index: usize) -> &str {
+        self.keys
+            .get(index)
+            .and_then(|key| key.lock.get(self.offset..))
+            .unwrap_or_default()
+    }
+
+    /// All resources as one text for messages: `a`, or `a, b`.
+    pub(crate) fn describe(&self) -> String {
+        let names: Vec<&str> = (0..self.keys.len()).map(|i| self.resource(i)).collect();
+        names.join(", ")
+    }
+}
+
+impl PartialEq for KeySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+}
+
+impl Eq for KeySet {}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.keys.iter().map(|k| &k.lock))
+            .finish()
+    }
+}
+
+/// One attempt's right to its keys: the set and the holder value, fresh for every attempt.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) keys: Arc<KeySet>,
+    /// The holder value: random bits, then a description of the process.
+    pub(crate) value: Box<str>,
+    released: AtomicBool,
+}
+
+impl Claim {
+    pub(crate) fn new(keys: Arc<KeySet>, value: impl Into<Box<str>>) -> Self {
+        Self {
+            keys,
+            value: value.into(),
+            released: AtomicBool::new(false),
+        }
+    }
+
+    /// From here on nothing but the release of this value may be sent, for any reason.
+    /// Returns whether this call was the first.
+    pub(crate) fn mark_released(&self) -> bool {
+        !self.released.swap(true, Ordering::AcqRel)
+    }
+
+    /// A node looks at this before it writes, or repeats, anything but a release.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released.load(Ordering::Acquire)
+    }
+}
+
+/// What a node is asked to do for a claim.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) claim: Arc<Claim>,
+    pub(crate) op: Op,
+}
+
+/// The operations of the protocol. Each is one script call; all keys of the claim or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Grant if every key is absent or carries this very value; set each key's TTL to
+    /// `max(remaining, ttl)`, and reserve `reserve` fencing numbers.
+    /// Answers `Granted { end }` with the end of the reserved range, or `Held`.
+    Acquire { ttl: Duration, reserve: u64 },
+    /// Only where all keys carry the value: TTL to `max(remaining, ttl)`, `reserve` more fencing
+    /// numbers (0: none, only prolong the fence keys).
+    /// Answers `Granted { end }` with the counter, `Held` (another value) or `Missing`.
+    Extend { ttl: Duration, reserve: u64 },
+    /// Give a node that lost the keys back what the quorum holds: like `Acquire` with no
+    /// reservation, and raise the fence counters to at least `fence`.
+    /// Answers `Granted { end }` with the counter, or `Held`.
+    Heal { ttl: Duration, fence: u64 },
+    /// Raise the fence counters to at least `fence`, only while all keys carry the value.
+    /// Answers `Granted { end }` with the counter, `Held` or `Missing`.
+    Raise { fence: u64 },
+    /// Compare and delete, key by key. Repeated after a reconnect until answered or until
+    /// `keep_trying` has passed since it was queued (the TTL: nothing can be left after that).
+    /// Answers `Granted { end: 0 }` if all keys carried the value, else `Held` or `Missing`.
+    Release { keep_trying: Duration },
+    /// Who holds the first key. Answers `Held` or `Missing`; writes nothing.
+    Inspect,
+}
+
+/// What a node answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Vote {
+    /// Done. `end`: the fence counter now stored, which is the end of a reserved range.
+    Granted { end: u64 },
+    /// Another value is under a key.
+    Held(Occupied),
+    /// A key is absent where it had to be there.
+    Missing,
+}
+
+/// What a node knows of the holder that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Occupied {
+    /// Index into the claim's keys.
+    pub(crate) key: usize,
+    /// The holder value; `None` where the key is not a string.
+    pub(crate) value: Option<Box<str>>,
+    /// Remaining TTL; `None` where the key never expires.
+    pub(crate) remaining: Option<Duration>,
+}
+
+/// Where the answer arrives. Dropping it does not take the request back.
+pub(crate) type Reply = oneshot::Receiver<Result<Vote, NodeError>>;
+
+/// One independent node: a single master, a cluster, a Sentinel-managed master, or memory.
+pub(crate) trait Node: fmt::Debug + Send + Sync + 'static {
+    /// The node's name as it may be shown: no credentials.
+    fn label(&self) -> &str;
+
+    /// Queues a request, in order, without blocking and from any thread.
+    ///
+    /// A node that is known to be down or hung answers with an error at once instead of letting
+    /// the request wait; every request is answered or failed within the node's own deadline,
+    /// except releases, which go on being tried for as long as they say.
+    /// Once [`Claim::is_released`], queued requests of the claim other than its release are
+    /// dropped (their reply fails), never sent.
+    fn submit(&self, request: Request) -> Reply;
+
+    /// Whether a refused attempt is told by a push when it is worth asking again. `false`: poll.
+    fn pushes(&self) -> bool;
+
+    /// Whether all keys of one request must be in one cluster slot.
+    fn single_slot(&self) -> bool;
+
+    /// Names the engine that wants the pushes, and this node's index in it. Called once, before
+    /// the first request.
+    fn attach(&self, index: usize, sink: Weak<dyn WakeSink>);
+
+    /// Stops taking requests, and resolves when the queued releases are answered or `bound` is over.
+    fn close(&self, bound: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Where a node's pushes go: the engine's waiters.
+pub(crate) trait WakeSink: Send + Sync {
+    /// Something happened to `key` on node `index`: ask again. It never means "free".
+    /// `None`: everything may have changed (flush, reconnect).
+    fn wake(&self, index: usize, key: Option<&str>);
+}
