@@ -5,6 +5,8 @@
 //! that a dropped guard can queue its release from any thread, with no runtime entered. The order
 //! of the calls to `submit` is the order in which the node sees the requests of one claim.
 
+mod memory;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Weak;
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::memory::MemoryNode;
 use crate::error::NodeError;
 
 /// The keys of one set of resources, named once and shared by all requests for it.
@@ -199,5 +202,9 @@ pub(crate) trait Node: fmt::Debug + Send + Sync + 'static {
 pub(crate) trait WakeSink: Send + Sync {
     /// Something happened to `key` on node `index`: ask again. It never means "free".
     /// `None`: everything may have changed (flush, reconnect).
+    ///
+    /// It must not block, and must not take a mutex that its engine holds during a call of
+    /// [`Node::submit`]: a node in memory wakes in the thread of the submit that caused the push,
+    /// so that two engines doing so would wait for each other.
     fn wake(&self, index: usize, key: Option<&str>);
 }

@@ -1,0 +1,210 @@
+//! The keys of a memory server: values with their expiry, and who is to be told of changes.
+//!
+//! Tracking is Redis's one-shot kind with `NOLOOP`: a read registers the client for the key, the
+//! next change by another client is pushed to it, and the registration is gone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Clock, Micros, ttl_micros};
+
+/// Which connection reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientId(pub(crate) u64);
+
+/// Redis's default for `tracking-table-max-keys`: beyond it, all readers are told and forgotten.
+const MAX_TRACKED: usize = 1_000_000;
+/// Below this number of keys the expired ones are not worth looking for.
+const MIN_SWEEP: usize = 1024;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Text(Box<[u8]>),
+    /// A string that is a number, kept as one.
+    Int(i64),
+}
+
+impl Value {
+    /// The value as text; `None` where the key is not a string.
+    pub(crate) fn to_text(&self) -> Option<Box<str>> {
+        match self {
+            Self::Text(text) => Some(String::from_utf8_lossy(text).into()),
+            Self::Int(number) => Some(number.to_string().into()),
+        }
+    }
+
+    /// The value as a number, where it is one.
+    pub(crate) fn to_number(&self) -> Option<i64> {
+        match self {
+            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+            Self::Int(number) => Some(*number),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) value: Value,
+    /// On the node's clock; `None` never expires.
+    pub(crate) expires: Option<Micros>,
+}
+
+/// What a client is to be told: a key changed, or (`None`) everything may have.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Push {
+    pub(crate) to: ClientId,
+    pub(crate) key: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Keyspace {
+    pub(crate) clock: Clock,
+    /// Whose command is running: it is not told of what it changes itself, or finds expired.
+    pub(super) actor: Option<ClientId>,
+    entries: HashMap<Arc<str>, Entry>,
+    readers: HashMap<Arc<str>, Vec<ClientId>>,
+    /// Pushes that wait for the server's lock to be released.
+    outbox: Vec<Push>,
+    sweep_at: usize,
+}
+
+impl Keyspace {
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Clock::new(),
+            actor: None,
+            entries: HashMap::new(),
+            readers: HashMap::new(),
+            outbox: Vec::new(),
+            sweep_at: MIN_SWEEP,
+        }
+    }
+
+    /// The entry under `key`, unless it has expired by `now`; an expired one is removed and its
+    /// readers are told, as Redis does on access.
+    pub(crate) fn get(&mut self, key: &str, now: Micros) -> Option<&Entry> {
+        let expired = self
+            .entries
+            .get(key)?
+            .expires
+            .is_some_and(|expires| expires <= now);
+        if expired {
+            self.entries.remove(key);
+            self.changed(key);
+            return None;
+        }
+        self.entries.get(key)
+    }
+
+    /// Stores `value`, to expire at `expires` on the node's clock.
+    pub(crate) fn set(&mut self, key: Arc<str>, value: Value, expires: Option<Micros>) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            *entry = Entry { value, expires };
+            self.changed(&key);
+        } else {
+            self.sweep();
+            self.changed(&key);
+            self.entries.insert(key, Entry { value, expires });
+        }
+    }
+
+    /// Like [`set`](Self::set), which allocates a key only where there is none yet.
+    pub(crate) fn set_borrowed(&mut self, key: &str, value: Value, expires: Option<Micros>) {
+        match self.entries.get_mut(key) {
+            Some(entry) => {
+                *entry = Entry { value, expires };
+                self.changed(key);
+            }
+            None => self.set(key.into(), value, expires),
+        }
+    }
+
+    /// Changes the expiry of a key that exists.
+    pub(crate) fn expire(&mut self, key: &str, expires: Option<Micros>) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.expires = expires;
+            self.changed(key);
+        }
+    }
+
+    /// Deletes a key; returns whether it was there.
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        let there = self.entries.remove(key).is_some();
+        if there {
+            self.changed(key);
+        }
+        there
+    }
+
+    /// Registers the client for `key`: the next change by somebody else is pushed to it.
+    pub(crate) fn track(&mut self, key: &Arc<str>) {
+        let Some(reader) = self.actor else { return };
+        if self.readers.len() >= MAX_TRACKED {
+            for (key, readers) in std::mem::take(&mut self.readers) {
+                self.outbox.extend(readers.into_iter().map(|to| Push {
+                    to,
+                    key: Some(key.clone()),
+                }));
+            }
+        }
+        let readers = self.readers.entry(key.clone()).or_default();
+        if !readers.contains(&reader) {
+            readers.push(reader);
+        }
+    }
+
+    /// Forgets a client that has gone.
+    pub(crate) fn untrack(&mut self, reader: ClientId) {
+        self.readers.retain(|_, readers| {
+            readers.retain(|r| *r != reader);
+            !readers.is_empty()
+        });
+    }
+
+    /// The pushes that are due, for the server to deliver once its lock is released.
+    pub(crate) fn take_pushes(&mut self) -> Vec<Push> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// The absolute expiry of a TTL that starts now.
+    pub(crate) fn deadline(now: Micros, ttl: Duration) -> Micros {
+        now.saturating_add(ttl_micros(ttl))
+    }
+
+    fn changed(&mut self, key: &str) {
+        if self.readers.is_empty() {
+            return;
+        }
+        if let Some((key, readers)) = self.readers.remove_entry(key) {
+            let others = readers
+                .into_iter()
+                .filter(|reader| Some(*reader) != self.actor);
+            self.outbox.extend(others.map(|to| Push {
+                to,
+                key: Some(key.clone()),
+            }));
+        }
+    }
+
+    /// Removes what has expired, whenever the number of keys has doubled since the last time, so
+    /// that keys nobody asks for again do not pile up.
+    fn sweep(&mut self) {
+        if self.entries.len() < self.sweep_at {
+            return;
+        }
+        let now = self.clock.now();
+        let mut expired = Vec::new();
+        self.entries.retain(|key, entry| {
+            let keep = entry.expires.is_none_or(|expires| expires > now);
+            if !keep {
+                expired.push(key.clone());
+            }
+            keep
+        });
+        for key in expired {
+            self.changed(&key);
+        }
+        self.sweep_at = self.entries.len().saturating_mul(2).max(MIN_SWEEP);
+    }
+}
