@@ -43,6 +43,20 @@ impl Clock {
         }
     }
 
+    /// Sets the clock, and how much faster than real time it runs from here on.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn set(&mut self, shown: Micros, drift: i64) {
+        self.now();
+        self.anchor = self.latest;
+        self.shown = shown;
+        self.drift = drift;
+    }
+
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn drift(&self) -> i64 {
+        self.drift
+    }
+
     /// The node's `TIME`.
     pub(crate) fn now(&mut self) -> Micros {
         self.latest = self.latest.max(Instant::now());

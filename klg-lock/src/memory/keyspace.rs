@@ -67,6 +67,9 @@ pub(crate) struct Keyspace {
     /// Pushes that wait for the server's lock to be released.
     outbox: Vec<Push>,
     sweep_at: usize,
+    /// How often each command was carried out.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) counts: std::collections::BTreeMap<Box<str>, u64>,
 }
 
 impl Keyspace {
@@ -78,6 +81,8 @@ impl Keyspace {
             readers: HashMap::new(),
             outbox: Vec::new(),
             sweep_at: MIN_SWEEP,
+            #[cfg(any(test, feature = "test-kit"))]
+            counts: std::collections::BTreeMap::new(),
         }
     }
 
@@ -160,6 +165,57 @@ impl Keyspace {
             readers.retain(|r| *r != reader);
             !readers.is_empty()
         });
+    }
+
+    /// The names of all keys that have not expired.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn keys(&mut self) -> Vec<Arc<str>> {
+        let now = self.clock.now();
+        let alive = |entry: &Entry| entry.expires.is_none_or(|expires| expires > now);
+        let alive = self.entries.iter().filter(|(_, entry)| alive(entry));
+        alive.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Removes a key without telling anybody, as when its expiry goes unnoticed.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn forget(&mut self, key: &str) -> bool {
+        self.entries.remove(key).is_some()
+    }
+
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn entries(&self) -> &HashMap<Arc<str>, Entry> {
+        &self.entries
+    }
+
+    /// Puts other contents in the place of the present ones.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn restore(&mut self, entries: HashMap<Arc<str>, Entry>) {
+        self.entries = entries;
+        self.forget_readers();
+    }
+
+    /// Nobody is to be told of changes any more: the connections are gone.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn forget_readers(&mut self) {
+        self.readers.clear();
+        self.outbox.clear();
+    }
+
+    /// Counts a command for tests that ask how many there were.
+    pub(crate) fn count(&mut self, command: &str) {
+        #[cfg(any(test, feature = "test-kit"))]
+        match self.counts.get_mut(command) {
+            Some(count) => *count += 1,
+            None => drop(self.counts.insert(command.into(), 1)),
+        }
+        #[cfg(not(any(test, feature = "test-kit")))]
+        let _ = command;
+    }
+
+    /// Puts a push into the outbox.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(super) fn push(&mut self, to: ClientId, key: Option<Arc<str>>) {
+        self.outbox.push(Push { to, key });
     }
 
     /// The pushes that are due, for the server to deliver once its lock is released.

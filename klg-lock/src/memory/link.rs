@@ -1,8 +1,10 @@
 //! One client's connection to a memory server: commands go in order, pushes come back.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -25,12 +27,20 @@ pub(crate) type Answer<R> = oneshot::Receiver<Result<R, NodeError>>;
 pub(crate) struct Link {
     server: Arc<Server>,
     id: ClientId,
+    #[cfg(any(test, feature = "test-kit"))]
+    backlog: Arc<super::trip::Backlog>,
 }
 
 impl Link {
     pub(crate) fn new(server: Arc<Server>) -> Self {
         let id = ClientId(server.next_client.fetch_add(1, Ordering::Relaxed));
-        Self { server, id }
+        lock(&server.state).clients += 1;
+        Self {
+            server,
+            id,
+            #[cfg(any(test, feature = "test-kit"))]
+            backlog: Arc::default(),
+        }
     }
 
     pub(crate) fn server(&self) -> &Arc<Server> {
@@ -42,25 +52,48 @@ impl Link {
         lock(&self.server.state).sinks.insert(self.id, sink);
     }
 
-    /// Sends a command. The answer is there before this returns.
+    /// Sends a command. The answer is there before this returns, unless a fault is scripted.
+    ///
+    /// `keep_trying`: for how long a command that failed is sent again, until it is answered.
     pub(crate) fn send<R: Send + 'static>(
         &self,
-        command: impl FnOnce(&mut Keyspace) -> Result<R, NodeError> + Send + 'static,
+        #[cfg_attr(not(any(test, feature = "test-kit")), expect(unused_variables))]
+        keep_trying: Option<Duration>,
+        command: impl Fn(&mut Keyspace) -> Result<R, NodeError> + Send + Sync + 'static,
     ) -> Answer<R> {
+        let state = lock(&self.server.state);
+        #[cfg(any(test, feature = "test-kit"))]
+        if !state.faults.idle() {
+            drop(state);
+            let command = Arc::new(command);
+            return super::trip::send(&self.server, self.id, &self.backlog, keep_trying, command);
+        }
         let (answer, receiver) = oneshot::channel();
-        let result = self.server.run(Some(self.id), command);
+        let result = self.server.run(state, Some(self.id), command);
         // Nobody may be waiting any more; the command has run all the same.
         let _ = answer.send(result);
         receiver
+    }
+
+    /// Resolves when every command that is to be kept trying has been answered, or given up after
+    /// `bound`.
+    pub(crate) fn drain(&self, bound: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        #[cfg(any(test, feature = "test-kit"))]
+        if !self.backlog.is_empty() {
+            return Box::pin(self.backlog.clone().drain(bound));
+        }
+        // Without faults every command has been answered when it was sent.
+        let _ = bound;
+        Box::pin(std::future::ready(()))
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         let mut state = lock(&self.server.state);
-        if state.sinks.remove(&self.id).is_some() {
-            state.keyspace.untrack(self.id);
-        }
+        state.clients -= 1;
+        state.sinks.remove(&self.id);
+        state.keyspace.untrack(self.id);
     }
 }
 

@@ -3,20 +3,33 @@
 //! * [`clock`]: the server's `TIME`, on tokio's clock
 //! * [`keyspace`]: keys, expiry, tracking
 //! * [`link`]: one client's connection to it
+//! * `fault`, `trip`, `script` (feature `test-kit`): what may go wrong on the way, and how a test
+//!   says so
 
 mod clock;
+#[cfg(any(test, feature = "test-kit"))]
+mod fault;
 mod keyspace;
 mod link;
+#[cfg(any(test, feature = "test-kit"))]
+mod script;
+#[cfg(any(test, feature = "test-kit"))]
+mod trip;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 pub(crate) use self::clock::Micros;
 use self::keyspace::ClientId;
 pub(crate) use self::keyspace::{Keyspace, Value};
 pub(crate) use self::link::{Link, PushSink};
+#[cfg(any(test, feature = "test-kit"))]
+pub use self::{
+    fault::Delay,
+    script::{Memory, MemoryServer, Snapshot},
+};
 use crate::sync::lock;
 
 /// The servers that have a name, for as long as somebody is connected.
@@ -33,6 +46,9 @@ pub(crate) struct Server {
 struct State {
     keyspace: Keyspace,
     sinks: HashMap<ClientId, Arc<dyn PushSink>>,
+    clients: usize,
+    #[cfg(any(test, feature = "test-kit"))]
+    faults: fault::Faults,
 }
 
 impl Server {
@@ -58,6 +74,9 @@ impl Server {
             state: Mutex::new(State {
                 keyspace: Keyspace::new(),
                 sinks: HashMap::new(),
+                clients: 0,
+                #[cfg(any(test, feature = "test-kit"))]
+                faults: fault::Faults::new(),
             }),
         }
     }
@@ -67,25 +86,50 @@ impl Server {
         &self.label
     }
 
+    /// Whether the server offers tracking.
+    pub(crate) fn pushes(&self) -> bool {
+        #[cfg(any(test, feature = "test-kit"))]
+        if lock(&self.state).faults.script().pushes == fault::Pushes::Refused {
+            return false;
+        }
+        true
+    }
+
     /// Runs one command, alone, and then tells the other clients what it changed.
-    fn run<R>(&self, actor: Option<ClientId>, command: impl FnOnce(&mut Keyspace) -> R) -> R {
-        let mut state = lock(&self.state);
+    fn run<R>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        actor: Option<ClientId>,
+        command: impl FnOnce(&mut Keyspace) -> R,
+    ) -> R {
         state.keyspace.actor = actor;
         let result = command(&mut state.keyspace);
+        self.deliver(state);
+        result
+    }
+
+    /// Hands out the pushes that have come up, once the lock is released: a sink may well ask the
+    /// server something.
+    fn deliver(&self, mut state: MutexGuard<'_, State>) {
         let pushes = state.keyspace.take_pushes();
         if pushes.is_empty() {
-            return result;
+            return;
         }
-        let due: Vec<_> = pushes
-            .into_iter()
-            .filter_map(|push| Some((state.sinks.get(&push.to)?.clone(), push.key)))
-            .collect();
-        // Released first: a sink may well ask the server something.
+        let mut due = Vec::with_capacity(pushes.len());
+        for push in pushes {
+            let Some(sink) = state.sinks.get(&push.to).cloned() else {
+                continue;
+            };
+            #[cfg(any(test, feature = "test-kit"))]
+            let Some(sink) = state.faults.intercept(sink, push.key.as_ref()) else {
+                continue;
+            };
+            due.push((sink, push.key));
+        }
         drop(state);
         for (sink, key) in due {
             sink.push(key.as_deref());
         }
-        result
     }
 }
 

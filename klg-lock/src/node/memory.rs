@@ -45,18 +45,19 @@ impl Node for MemoryNode {
 
     fn submit(&self, request: Request) -> Reply {
         if self.closed.load(Ordering::Acquire) {
-            let (answer, reply) = oneshot::channel();
-            let _ = answer.send(Err(NodeError::new(
-                NodeErrorKind::Closed,
-                "the node has been closed",
-            )));
-            return reply;
+            return refuse("the node has been closed");
         }
-        self.link.send(move |keyspace| execute(keyspace, &request))
+        let keep_trying = match request.op {
+            Op::Release { keep_trying } => Some(keep_trying),
+            _ if request.claim.is_released() => return refuse("the claim has been released"),
+            _ => None,
+        };
+        self.link
+            .send(keep_trying, move |keyspace| execute(keyspace, &request))
     }
 
     fn pushes(&self) -> bool {
-        true
+        self.link.server().pushes()
     }
 
     fn single_slot(&self) -> bool {
@@ -67,10 +68,17 @@ impl Node for MemoryNode {
         self.link.listen(Arc::new(Engine { index, sink }));
     }
 
-    fn close(&self, _bound: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn close(&self, bound: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.closed.store(true, Ordering::Release);
-        Box::pin(std::future::ready(()))
+        self.link.drain(bound)
     }
+}
+
+/// Fails a request that is not sent at all.
+fn refuse(message: &str) -> Reply {
+    let (answer, reply) = oneshot::channel();
+    let _ = answer.send(Err(NodeError::new(NodeErrorKind::Closed, message)));
+    reply
 }
 
 /// Passes the connection's pushes on to the engine's waiters.
@@ -91,16 +99,10 @@ impl PushSink for Engine {
 fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
     let claim = &*request.claim;
     let now = ks.clock.now();
+    ks.count(name(request.op));
     match request.op {
         Op::Release { .. } => return Ok(release(ks, claim, now)),
         Op::Inspect => return Ok(inspect(ks, claim, now)),
-        // Queued before the release and reached after it: never carried out.
-        _ if claim.is_released() => {
-            return Err(NodeError::new(
-                NodeErrorKind::Closed,
-                "the claim was released before the node was asked",
-            ));
-        }
         _ => {}
     }
     let may_be_absent = matches!(request.op, Op::Acquire { .. } | Op::Heal { .. });
@@ -131,6 +133,18 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
         hold(ks, claim, now, ttl);
     }
     Ok(Vote::Granted { end })
+}
+
+/// What an operation is called where commands are counted.
+fn name(op: Op) -> &'static str {
+    match op {
+        Op::Acquire { .. } => "acquire",
+        Op::Extend { .. } => "extend",
+        Op::Heal { .. } => "heal",
+        Op::Raise { .. } => "raise",
+        Op::Release { .. } => "release",
+        Op::Inspect => "inspect",
+    }
 }
 
 /// How the keys of a claim stand towards its value.
