@@ -30,6 +30,8 @@ pub async fn cancelled_after<F: Future>(polls: usize, future: F) -> Option<F::Ou
 
 /// Waits, blocking, until something that is promised without a time comes true.
 ///
+/// For what happens outside the process: tasks of the same runtime thread stand still meanwhile.
+///
 /// # Panics
 /// If it does not within half a minute.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
