@@ -1,5 +1,6 @@
 //! Run async functions under a Redis distributed lock.
 
+pub mod config;
 mod error;
 mod memory;
 mod node;
@@ -7,4 +8,5 @@ mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
 
+pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
