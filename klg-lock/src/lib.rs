@@ -1,5 +1,6 @@
 //! Run async functions under a Redis distributed lock.
 
+mod client;
 pub mod config;
 mod error;
 mod memory;
@@ -8,5 +9,6 @@ mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
 
+pub use client::{Health, HealthState};
 pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};

@@ -6,6 +6,7 @@
 //! of the calls to `submit` is the order in which the node sees the requests of one claim.
 
 mod memory;
+mod redis;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 pub(crate) use self::memory::MemoryNode;
-use crate::error::NodeError;
+pub(crate) use self::redis::RedisNode;
+use crate::client::{Endpoint, Kind};
+use crate::error::{Error, NodeError, NodeErrorKind};
 
 /// The keys of one set of resources, named once and shared by all requests for it.
 ///
@@ -207,4 +210,70 @@ pub(crate) trait WakeSink: Send + Sync {
     /// [`Node::submit`]: a node in memory wakes in the thread of the submit that caused the push,
     /// so that two engines doing so would wait for each other.
     fn wake(&self, index: usize, key: Option<&str>);
+}
+
+/// How a node is reached, and for how long it is waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeOptions {
+    /// The client's name in errors, logs and `CLIENT LIST`.
+    pub(crate) name: Box<str>,
+    /// Every request is answered or failed within this. Far below any sensible TTL, far above a
+    /// round trip: a node that takes longer is of no use to a quorum.
+    pub(crate) deadline: Duration,
+    /// The bound on resolving, connecting and signing in, each time.
+    pub(crate) connect_timeout: Duration,
+    /// How often an idle connection is asked whether it is alive. A dead one pushes nothing.
+    pub(crate) ping_interval: Duration,
+    /// Ask Redis to push. `false`: waiting locks poll.
+    pub(crate) tracking: bool,
+    /// A server that is away at start is an error.
+    pub(crate) require_connection: bool,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            name: "default".into(),
+            deadline: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(1),
+            ping_interval: Duration::from_secs(10),
+            tracking: true,
+            require_connection: false,
+        }
+    }
+}
+
+/// Opens the node behind an endpoint.
+///
+/// A server that is merely away gives a node that goes on trying in the background, unless
+/// `require_connection` is set.
+///
+/// # Errors
+///
+/// [`Error::Redis`] for what waiting does not mend: wrong credentials, no Redis, a cluster where
+/// one server was named or the reverse, a replica.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes what was opened.
+pub(crate) async fn open(
+    endpoint: &Endpoint,
+    options: &NodeOptions,
+) -> Result<Arc<dyn Node>, Error> {
+    if let Kind::Memory(name) = &endpoint.kind {
+        return Ok(MemoryNode::open(name.as_deref()));
+    }
+    let (node, connected) = RedisNode::start(endpoint, options).await;
+    if let Err(error) = connected {
+        let permanent = !error.kind().is_transient() || error.kind() == NodeErrorKind::ReadOnly;
+        if permanent || options.require_connection {
+            return Err(Error::Redis {
+                client: options.name.clone(),
+                server: endpoint.label().into(),
+                error,
+            });
+        }
+        tracing::warn!(client = %options.name, server = %endpoint, %error, "Redis is away, the lock node goes on trying");
+    }
+    Ok(Arc::new(node))
 }

@@ -1,0 +1,26 @@
+//! Named Redis clients: where a server is, how to reach it, and connections that stay up.
+//!
+//! [`Endpoint`] says where, [`dial`] opens one connection, and a [`Link`] keeps one open for as
+//! long as it lives. The lock nodes dial for themselves, since they own their socket.
+
+mod backoff;
+mod dial;
+mod endpoint;
+mod fault;
+mod handshake;
+mod health;
+pub(crate) mod resp;
+#[cfg(feature = "sentinel")]
+mod sentinel;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub(crate) use self::backoff::Backoff;
+pub(crate) use self::dial::{Dialer, Wire, closed_by_peer};
+pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol};
+pub(crate) use self::fault::{Refusal, io_fault, server_fault};
+pub(crate) use self::handshake::{Role, Session};
+pub(crate) use self::health::Monitor;
+pub use self::health::{Health, HealthState};
+pub(crate) use self::stream::{Reader, Stream, Writer};

@@ -1,0 +1,500 @@
+//! The requests on their way over one connection: queued, in flight, answered, failed.
+//!
+//! Everything here happens under one short mutex, from any thread. A request that finds the
+//! connection idle is written by its own caller, which saves a task switch; under load the
+//! lane's task writes what has gathered in one go.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::script::{self, Form};
+use crate::client::{Monitor, Writer, resp};
+use crate::error::{NodeError, NodeErrorKind};
+use crate::node::{Op, Reply, Request, Vote, WakeSink};
+use crate::sync::lock;
+
+/// What the callers and the lane's task share.
+pub(super) struct Lane {
+    pub(super) deadline: Duration,
+    pub(super) monitor: Monitor,
+    pub(super) pushes: AtomicBool,
+    sink: OnceLock<(usize, Weak<dyn WakeSink>)>,
+    state: Mutex<State>,
+}
+
+/// The queues of one lane.
+pub(super) struct State {
+    phase: Phase,
+    closing: bool,
+    writer: Option<Arc<Writer>>,
+    /// Encoded, and not yet taken by the task.
+    out: Vec<u8>,
+    /// Sent or about to be, in the order of the replies. Empty means that all of `out` is written.
+    in_flight: VecDeque<Entry>,
+    /// Releases that wait for a connection, or for the server to be ready.
+    parked: VecDeque<Job>,
+    /// Set while the task sleeps.
+    waker: Option<Waker>,
+    /// The task's timer does not watch over what is sent from now on.
+    drowsy: bool,
+    /// The task is to set its timer for what was sent.
+    watch: bool,
+    /// Somebody asked while there was no connection.
+    demanded: bool,
+    prolonged: Prolonged,
+}
+
+pub(super) enum Phase {
+    /// Requests are refused with this error.
+    Down(NodeError),
+    Up,
+    /// Connected, but a request was not answered in time; refused with this error.
+    Suspect(NodeError),
+    Closed,
+}
+
+/// Which kind of command a server has left unanswered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    None,
+    /// A script may take its time.
+    Job,
+    /// Not even the question whether it is alive.
+    Ping,
+}
+
+/// One command whose reply is awaited.
+pub(super) struct Entry {
+    pub(super) what: What,
+    /// From when on its silence means that the server hangs.
+    pub(super) overdue: Instant,
+}
+
+pub(super) enum What {
+    Job(Job),
+    Ping(Instant),
+}
+
+/// One request and who waits for its answer.
+pub(super) struct Job {
+    pub(super) request: Request,
+    /// `None`: failed already, and in the queue only because its reply may still come.
+    pub(super) reply: Option<oneshot::Sender<Result<Vote, NodeError>>>,
+    /// For how long a release is repeated.
+    pub(super) until: Instant,
+    pub(super) form: Form,
+}
+
+impl Job {
+    pub(super) fn is_release(&self) -> bool {
+        matches!(self.request.op, Op::Release { .. })
+    }
+
+    pub(super) fn answer(mut self, result: Result<Vote, NodeError>) {
+        if let Some(reply) = self.reply.take() {
+            // Whoever asked may be gone.
+            let _ = reply.send(result);
+        }
+    }
+
+    /// Only a release may follow a release.
+    pub(super) fn may_be_sent(&self) -> bool {
+        self.is_release() || !self.request.claim.is_released()
+    }
+}
+
+impl Lane {
+    pub(super) fn new(deadline: Duration, monitor: Monitor) -> Self {
+        Self {
+            deadline,
+            monitor,
+            pushes: AtomicBool::new(false),
+            sink: OnceLock::new(),
+            state: Mutex::new(State {
+                phase: Phase::Down(NodeError::new(
+                    NodeErrorKind::Unreachable,
+                    "not connected yet",
+                )),
+                closing: false,
+                writer: None,
+                out: Vec::new(),
+                in_flight: VecDeque::new(),
+                parked: VecDeque::new(),
+                waker: None,
+                drowsy: false,
+                watch: false,
+                demanded: false,
+                prolonged: Prolonged::new(),
+            }),
+        }
+    }
+
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn attach(&self, index: usize, sink: Weak<dyn WakeSink>) {
+        let _ = self.sink.set((index, sink));
+    }
+
+    pub(super) fn wake(&self, key: Option<&str>) {
+        if let Some((index, sink)) = self.sink.get()
+            && let Some(sink) = sink.upgrade()
+        {
+            sink.wake(*index, key);
+        }
+    }
+
+    pub(super) fn pushes(&self) -> bool {
+        self.pushes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn submit(&self, request: Request) -> Reply {
+        let (sender, receiver) = oneshot::channel();
+        let keep_trying = match request.op {
+            Op::Release { keep_trying } => keep_trying.max(self.deadline),
+            _ => self.deadline,
+        };
+        let now = Instant::now();
+        let job = Job {
+            // A TTL of centuries is as good as one of a day here.
+            until: now + keep_trying.min(Duration::from_secs(86_400)),
+            request,
+            reply: Some(sender),
+            form: Form::default(),
+        };
+        self.take(job, now);
+        receiver
+    }
+
+    /// Sends a job, parks it or fails it, as the state of the connection has it.
+    pub(super) fn take(&self, job: Job, now: Instant) {
+        if let Err(error) = script::check(job.request.op) {
+            return job.answer(Err(error));
+        }
+        let mut state = self.state();
+        let error = match &state.phase {
+            Phase::Closed => closed(),
+            _ if state.closing => closed(),
+            Phase::Up if job.may_be_sent() => return state.send(job, now + self.deadline),
+            Phase::Up => overtaken(),
+            Phase::Suspect(_) if job.is_release() => return state.send(job, now + self.deadline),
+            Phase::Suspect(error) => error.clone(),
+            Phase::Down(_) if job.is_release() => {
+                state.parked.push_back(job);
+                return state.demand();
+            }
+            Phase::Down(error) => {
+                let error = error.clone();
+                state.demand();
+                error
+            }
+        };
+        drop(state);
+        job.answer(Err(error));
+    }
+
+    /// Stops taking requests; what is under way is finished.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closing = true;
+        state.rouse();
+    }
+}
+
+impl State {
+    /// Encodes a job and sees to it that it is written.
+    pub(super) fn send(&mut self, mut job: Job, overdue: Instant) {
+        if let (Op::Acquire { .. }, [key]) = (job.request.op, job.request.claim.keys.keys()) {
+            job.form.prolong = self.prolonged.is_due(&key.fence);
+        }
+        script::encode(&mut self.out, &job.request, job.form);
+        self.expect(What::Job(job), overdue);
+    }
+
+    pub(super) fn ping(&mut self, now: Instant, overdue: Instant) {
+        resp::command(&mut self.out, &[b"PING"]);
+        self.expect(What::Ping(now), overdue);
+    }
+
+    fn expect(&mut self, what: What, overdue: Instant) {
+        let idle = self.in_flight.is_empty();
+        self.in_flight.push_back(Entry { what, overdue });
+        if idle && let Some(writer) = &self.writer {
+            match writer.try_write(&self.out) {
+                Ok(written) if written == self.out.len() => self.out.clear(),
+                Ok(written) => drop(self.out.drain(..written)),
+                // The task will meet the same error, and deal with it.
+                Err(_) => {}
+            }
+        }
+        if std::mem::take(&mut self.drowsy) {
+            self.watch = true;
+            self.rouse();
+        } else if !self.out.is_empty() {
+            self.rouse();
+        }
+    }
+
+    fn demand(&mut self) {
+        self.demanded = true;
+        self.rouse();
+    }
+
+    pub(super) fn rouse(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn sleep(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    pub(super) fn set_drowsy(&mut self) {
+        self.drowsy = true;
+    }
+
+    pub(super) fn take_demand(&mut self) -> bool {
+        std::mem::take(&mut self.demanded)
+    }
+
+    /// What is to be written next; empty: nothing.
+    pub(super) fn take_out(&mut self, into: &mut Vec<u8>) {
+        std::mem::swap(&mut self.out, into);
+    }
+
+    /// Something was sent while the timer did not watch.
+    pub(super) fn take_watch(&mut self) -> bool {
+        std::mem::take(&mut self.watch)
+    }
+
+    /// When the next entry becomes overdue, of those that are not.
+    pub(super) fn next_overdue(&self, now: Instant) -> Option<Instant> {
+        self.in_flight
+            .iter()
+            .map(|entry| entry.overdue)
+            .find(|overdue| *overdue > now)
+    }
+
+    /// What the server has kept waiting for too long.
+    pub(super) fn silence(&self, now: Instant) -> Silence {
+        let mut silence = Silence::None;
+        for entry in &self.in_flight {
+            if entry.overdue > now {
+                break;
+            }
+            match entry.what {
+                What::Ping(_) => return Silence::Ping,
+                What::Job(_) => silence = Silence::Job,
+            }
+        }
+        silence
+    }
+
+    pub(super) fn answered(&mut self) -> Option<Entry> {
+        self.in_flight.pop_front()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Closing, and nothing is left to wait for.
+    pub(super) fn is_done(&self) -> bool {
+        let waits = |entry: &Entry| matches!(&entry.what, What::Job(job) if job.reply.is_some());
+        self.closing && self.parked.is_empty() && !self.in_flight.iter().any(waits)
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        matches!(self.phase, Phase::Suspect(_))
+    }
+
+    pub(super) fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// Keeps a release for later.
+    pub(super) fn park(&mut self, mut job: Job) {
+        job.form = Form::default();
+        self.parked.push_back(job);
+    }
+
+    pub(super) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
+    /// A connection is there: what waited for one goes first.
+    pub(super) fn connected(&mut self, writer: Arc<Writer>, overdue: Instant) {
+        self.writer = Some(writer);
+        self.phase = Phase::Up;
+        self.demanded = false;
+        self.drowsy = true;
+        // The server may be another one, or may have lost what it knew.
+        self.prolonged.clear();
+        self.send_parked(overdue);
+    }
+
+    pub(super) fn send_parked(&mut self, overdue: Instant) {
+        for job in std::mem::take(&mut self.parked) {
+            self.send(job, overdue);
+        }
+    }
+
+    /// The connection is gone: releases wait for the next one, everything else fails.
+    pub(super) fn disconnected(&mut self, error: &NodeError) -> Vec<Job> {
+        self.writer = None;
+        self.out.clear();
+        self.phase = Phase::Down(error.clone());
+        let mut failed = Vec::new();
+        let mut parked = VecDeque::new();
+        for entry in self.in_flight.drain(..) {
+            match entry.what {
+                What::Job(job) if job.is_release() && job.reply.is_some() => parked.push_back(job),
+                What::Job(job) => failed.push(job),
+                What::Ping(_) => {}
+            }
+        }
+        parked.append(&mut self.parked);
+        for job in &mut parked {
+            job.form = Form::default();
+        }
+        self.parked = parked;
+        failed
+    }
+
+    /// Takes out the releases that have been tried for long enough.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<Job> {
+        if self.earliest_end().is_none_or(|end| end > now) {
+            return Vec::new();
+        }
+        let (expired, parked) = std::mem::take(&mut self.parked)
+            .into_iter()
+            .partition(|job| job.until <= now);
+        self.parked = VecDeque::from_iter::<Vec<Job>>(parked);
+        expired
+    }
+
+    pub(super) fn earliest_end(&self) -> Option<Instant> {
+        self.parked.iter().map(|job| job.until).min()
+    }
+
+    /// Takes out what the server has kept waiting for too long; its reply is still expected.
+    pub(super) fn overdue(&mut self, now: Instant) -> Vec<Job> {
+        let mut failed = Vec::new();
+        for entry in &mut self.in_flight {
+            if entry.overdue > now {
+                break;
+            }
+            if let What::Job(job) = &mut entry.what
+                && job.reply.is_some()
+                && (!job.is_release() || job.until <= now)
+            {
+                failed.push(Job {
+                    request: job.request.clone(),
+                    reply: job.reply.take(),
+                    until: job.until,
+                    form: job.form,
+                });
+            }
+        }
+        failed
+    }
+
+    pub(super) fn close(&mut self) -> Vec<Job> {
+        let mut left = self.disconnected(&closed());
+        left.extend(self.parked.drain(..));
+        self.phase = Phase::Closed;
+        left
+    }
+
+    /// A script prolonged the life of a fence key.
+    pub(super) fn prolonged(&mut self, fence: &str) {
+        self.prolonged.note(fence);
+    }
+}
+
+pub(super) fn closed() -> NodeError {
+    NodeError::new(NodeErrorKind::Closed, "the connection has been closed")
+}
+
+pub(super) fn overtaken() -> NodeError {
+    NodeError::new(
+        NodeErrorKind::Closed,
+        "the claim was released before the node was asked",
+    )
+}
+
+/// Which fence keys were prolonged lately.
+///
+/// Fence keys live for a day beyond their last use. Prolonging them at every acquire costs the
+/// server as much as the acquire itself, so this is done once an hour for each key, which leaves
+/// them at least 23 hours. A small table is enough: a key that falls out of it is prolonged anew.
+struct Prolonged {
+    started: Instant,
+    hasher: RandomState,
+    /// Rest of the hash, and the minute, counted from 1.
+    slots: Box<[(u32, u32)]>,
+}
+
+const SLOTS: u64 = 1024;
+const PROLONG_AFTER_MINUTES: u32 = 60;
+
+impl Prolonged {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            hasher: RandomState::new(),
+            slots: (0..SLOTS).map(|_| (0, 0)).collect(),
+        }
+    }
+
+    fn is_due(&self, fence: &str) -> bool {
+        let (slot, rest) = self.place(fence);
+        match self.slots.get(slot) {
+            Some((known, minute)) => {
+                *minute == 0
+                    || *known != rest
+                    || self.minute().saturating_sub(*minute) >= PROLONG_AFTER_MINUTES
+            }
+            None => true,
+        }
+    }
+
+    fn note(&mut self, fence: &str) {
+        let (slot, rest) = self.place(fence);
+        let minute = self.minute();
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = (rest, minute);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.slots.fill((0, 0));
+    }
+
+    fn place(&self, fence: &str) -> (usize, u32) {
+        let hash = self.hasher.hash_one(fence);
+        let slot = usize::try_from(hash % SLOTS).unwrap_or_default();
+        (slot, u32::try_from(hash >> 32).unwrap_or_default())
+    }
+
+    fn minute(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_secs() / 60)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1)
+    }
+}

@@ -1,0 +1,340 @@
+//! One open connection at work: writes what is queued, reads replies and pushes, watches the clock.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::lane::{Entry, Job, Lane, Phase, Silence, What, overtaken};
+use super::reply;
+use crate::client::resp::{Frame, Inbox};
+use crate::client::{Reader, Refusal, Stream, Writer, closed_by_peer, io_fault, server_fault};
+use crate::error::{NodeError, NodeErrorKind};
+use crate::node::{Op, Vote};
+
+/// Why a connection is not used any further.
+pub(super) enum End {
+    /// It broke, hangs, or leads to a server that is master no longer.
+    Fault(NodeError),
+    /// The node is closing, and everything is answered.
+    Done,
+}
+
+/// A release that the server could not carry out yet is repeated after this.
+const REPEAT: Duration = Duration::from_millis(100);
+
+pub(super) struct Live<'a> {
+    lane: &'a Lane,
+    reader: Reader,
+    writer: Arc<Writer>,
+    inbox: Inbox,
+    /// Taken over from the queue; written up to `written`.
+    unsent: Vec<u8>,
+    written: usize,
+    unflushed: bool,
+    scratch: Box<[u8]>,
+    /// Replies and who waits for them, kept for its memory.
+    answered: Vec<(Entry, Frame)>,
+    timer: Pin<Box<Sleep>>,
+    ping_interval: Duration,
+    next_ping: Instant,
+    repeat_at: Option<Instant>,
+    /// Something was read since the timer last fired.
+    heard: bool,
+    fault: Option<NodeError>,
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn new(
+        lane: &'a Lane,
+        stream: Stream,
+        inbox: Inbox,
+        ping_interval: Duration,
+    ) -> Self {
+        let (reader, writer) = stream.split();
+        let now = Instant::now();
+        Self {
+            lane,
+            reader,
+            writer: Arc::new(writer),
+            inbox,
+            unsent: Vec::new(),
+            written: 0,
+            unflushed: false,
+            scratch: vec![0; 16 * 1024].into(),
+            answered: Vec::new(),
+            timer: Box::pin(tokio::time::sleep(lane.deadline / 2)),
+            ping_interval,
+            next_ping: now + ping_interval,
+            repeat_at: None,
+            heard: true,
+            fault: None,
+        }
+    }
+
+    pub(super) fn writer(&self) -> Arc<Writer> {
+        self.writer.clone()
+    }
+
+    pub(super) async fn run(&mut self) -> End {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if let Some(end) = self.write(cx) {
+                return Poll::Ready(end);
+            }
+            match self.reader.poll_read(cx, &mut self.scratch) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(broken(closed_by_peer())),
+                Poll::Ready(Ok(length)) => {
+                    self.heard = true;
+                    self.inbox
+                        .extend(self.scratch.get(..length).unwrap_or_default());
+                    if let Err(error) = self.receive() {
+                        return Poll::Ready(broken(error));
+                    }
+                    if let Some(fault) = self.fault.take() {
+                        return Poll::Ready(End::Fault(fault));
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(broken(error)),
+                Poll::Pending => match self.timer.as_mut().poll(cx) {
+                    Poll::Ready(()) => {
+                        if let Some(fault) = self.tick() {
+                            return Poll::Ready(End::Fault(fault));
+                        }
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Writes what is queued, as far as the socket takes it.
+    fn write(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        loop {
+            if self.written == self.unsent.len() {
+                self.unsent.clear();
+                self.written = 0;
+                let mut state = self.lane.state();
+                state.take_out(&mut self.unsent);
+                if state.is_done() {
+                    return Some(End::Done);
+                }
+                let watch = state.take_watch();
+                if self.unsent.is_empty() {
+                    state.sleep(cx.waker());
+                }
+                drop(state);
+                if watch {
+                    self.wake_at(Instant::now() + self.lane.deadline / 2);
+                }
+                if self.unsent.is_empty() {
+                    return self.flush(cx);
+                }
+            }
+            let rest = self.unsent.get(self.written..).unwrap_or_default();
+            match self.writer.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Some(broken(closed_by_peer())),
+                Poll::Ready(Ok(length)) => {
+                    self.written += length;
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Some(broken(error)),
+                Poll::Pending => return self.flush(cx),
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        if self.unflushed {
+            match self.writer.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return Some(broken(error)),
+                Poll::Pending => {}
+            }
+        }
+        None
+    }
+
+    /// Hands out everything that has arrived.
+    fn receive(&mut self) -> io::Result<()> {
+        let mut answered = std::mem::take(&mut self.answered);
+        let mut pushed = Vec::new();
+        let mut fault = None;
+        let mut state = self.lane.state();
+        loop {
+            match self.inbox.next() {
+                Ok(Some(Frame::Push(items))) => pushed.push(items),
+                Ok(Some(frame)) => match state.answered() {
+                    Some(entry) => answered.push((entry, frame)),
+                    None => {
+                        fault = Some(io::Error::new(
+                            io::ErrorKind::InvalidData,
+                            "an answer to nothing that was asked",
+                        ));
+                        break;
+                    }
+                },
+                Ok(None) => break,
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            }
+        }
+        let recovered = state.is_suspect();
+        if recovered {
+            state.set_phase(Phase::Up);
+        }
+        drop(state);
+        if recovered {
+            self.lane.monitor.up();
+            // What the waiters asked meanwhile has failed.
+            self.lane.wake(None);
+        }
+        for items in pushed {
+            self.push(&items);
+        }
+        for (entry, frame) in answered.drain(..) {
+            match entry.what {
+                What::Job(job) => self.answer(job, frame),
+                What::Ping(sent) => self.lane.monitor.measured(sent.elapsed()),
+            }
+        }
+        self.answered = answered;
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn answer(&mut self, job: Job, frame: Frame) {
+        if let Frame::Error(line) = &frame {
+            let refusal = Refusal::parse(line);
+            if refusal.code == "NOSCRIPT" && !job.form.whole {
+                return self.send_whole(job);
+            }
+            if refusal.is_deposed() {
+                self.fault = Some(server_fault(refusal));
+            }
+            if job.is_release()
+                && job.reply.is_some()
+                && server_fault(refusal).kind().is_transient()
+            {
+                self.repeat_at.get_or_insert(Instant::now() + REPEAT);
+                self.wake_at(Instant::now() + REPEAT);
+                return self.lane.state().park(job);
+            }
+        }
+        let vote = reply::vote(frame);
+        if job.form.prolong
+            && matches!(vote, Ok(Vote::Granted { .. }))
+            && matches!(job.request.op, Op::Acquire { .. })
+            && let Some(key) = job.request.claim.keys.keys().first()
+        {
+            self.lane.state().prolonged(&key.fence);
+        }
+        job.answer(vote);
+    }
+
+    /// The server does not know the script: the same request again, with its source.
+    fn send_whole(&self, mut job: Job) {
+        job.form.whole = true;
+        let mut state = self.lane.state();
+        if job.may_be_sent() && job.reply.is_some() {
+            state.send(job, Instant::now() + self.lane.deadline);
+        } else {
+            drop(state);
+            job.answer(Err(overtaken()));
+        }
+    }
+
+    fn push(&self, items: &[Frame]) {
+        let [kind, payload, ..] = items else {
+            return;
+        };
+        if kind.text() != Some("invalidate") {
+            return;
+        }
+        match payload {
+            Frame::List(keys) => {
+                for key in keys.iter().filter_map(Frame::text) {
+                    self.lane.wake(Some(key));
+                }
+            }
+            _ => self.lane.wake(None),
+        }
+    }
+
+    /// Looks after deadlines; says how the connection ended if it did.
+    fn tick(&mut self) -> Option<NodeError> {
+        let now = Instant::now();
+        let heard = std::mem::take(&mut self.heard);
+        let deadline = self.lane.deadline;
+        let mut state = self.lane.state();
+        let mut failed = state.expired(now);
+        if self.repeat_at.is_some_and(|at| at <= now) {
+            self.repeat_at = None;
+            state.send_parked(now + deadline);
+        }
+        let silence = state.silence(now);
+        failed.extend(state.overdue(now));
+        if silence == Silence::Job && !state.is_suspect() {
+            let error = silent(deadline);
+            state.set_phase(Phase::Suspect(error.clone()));
+            state.ping(now, now + deadline);
+            self.lane.monitor.suspect(&error);
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + self.ping_interval;
+            if state.is_idle() {
+                state.ping(now, now + deadline);
+            }
+        }
+        let mut next = self.next_ping;
+        match state.next_overdue(now) {
+            Some(overdue) => next = next.min(overdue),
+            // Answers come and go: look again soon, so that the next request finds a timer that is
+            // early enough for it, without having to wake this task.
+            None if heard => next = next.min(now + deadline / 2),
+            None => state.set_drowsy(),
+        }
+        if let Some(at) = self.repeat_at {
+            next = next.min(at);
+        }
+        if let Some(end) = state.earliest_end() {
+            next = next.min(end);
+        }
+        drop(state);
+        self.timer.as_mut().reset(next.into());
+        for job in failed {
+            job.answer(Err(silent(deadline)));
+        }
+        (silence == Silence::Ping).then(|| {
+            NodeError::new(
+                NodeErrorKind::TimedOut,
+                format!("no answer, not even to PING, within {deadline:?}"),
+            )
+        })
+    }
+
+    fn wake_at(&mut self, at: Instant) {
+        if self.timer.deadline() > at.into() {
+            self.timer.as_mut().reset(at.into());
+        }
+    }
+}
+
+fn silent(deadline: Duration) -> NodeError {
+    NodeError::new(
+        NodeErrorKind::TimedOut,
+        format!("no answer within {deadline:?}"),
+    )
+}
+
+fn broken(error: io::Error) -> End {
+    End::Fault(io_fault("the connection broke", error))
+}

@@ -1,0 +1,131 @@
+//! A node on Redis: one connection of its own, one task, the protocol's scripts.
+
+mod driver;
+mod lane;
+mod live;
+mod reply;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+
+use self::driver::{Driver, Warned};
+use self::lane::Lane;
+use super::{Node, Reply, Request, WakeSink};
+use crate::client::{Dialer, Endpoint, Health, Monitor};
+use crate::error::NodeError;
+use crate::node::NodeOptions;
+
+/// One Redis server that votes on locks.
+pub(crate) struct RedisNode {
+    label: Box<str>,
+    lane: Arc<Lane>,
+    ended: watch::Receiver<()>,
+    task: AbortHandle,
+}
+
+impl RedisNode {
+    /// Starts the node; resolves with it and with how the first attempt to connect went.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    pub(crate) async fn start(
+        endpoint: &Endpoint,
+        options: &NodeOptions,
+    ) -> (Self, Result<(), NodeError>) {
+        let label = endpoint.label();
+        let lane = Arc::new(Lane::new(
+            options.deadline,
+            Monitor::new(&options.name, label),
+        ));
+        let (ended_sender, ended) = watch::channel(());
+        let driver = Driver {
+            lane: lane.clone(),
+            dialer: Dialer {
+                endpoint: endpoint.clone(),
+                name: format!("klg-lock:{}", options.name).into(),
+                timeout: options.connect_timeout,
+                master: true,
+                shard: false,
+                identify: true,
+            },
+            tracking: options.tracking,
+            ping_interval: options.ping_interval,
+            before: None,
+            warned: Warned::default(),
+            ended: ended_sender,
+        };
+        let (first, connected) = oneshot::channel();
+        let task = tokio::spawn(driver.run(first)).abort_handle();
+        let node = Self {
+            label: label.into(),
+            lane,
+            ended,
+            task,
+        };
+        let connected = connected.await.unwrap_or_else(|_| Err(lane::closed()));
+        (node, connected)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.lane.monitor.health()
+    }
+}
+
+impl Node for RedisNode {
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn submit(&self, request: Request) -> Reply {
+        self.lane.submit(request)
+    }
+
+    fn pushes(&self) -> bool {
+        self.lane.pushes()
+    }
+
+    fn single_slot(&self) -> bool {
+        false
+    }
+
+    fn attach(&self, index: usize, sink: Weak<dyn WakeSink>) {
+        self.lane.attach(index, sink);
+    }
+
+    fn close(&self, bound: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.lane.close();
+        let mut ended = self.ended.clone();
+        let task = self.task.clone();
+        Box::pin(async move {
+            // The task's own sender is gone with it.
+            let over = async { while ended.changed().await.is_ok() {} };
+            if tokio::time::timeout(bound, over).await.is_err() {
+                task.abort();
+            }
+        })
+    }
+}
+
+impl Drop for RedisNode {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for RedisNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisNode")
+            .field("label", &self.label)
+            .field("health", &self.health())
+            .finish()
+    }
+}

@@ -1,0 +1,53 @@
+//! What a script's reply means.
+
+use std::time::Duration;
+
+use crate::client::resp::Frame;
+use crate::client::{Refusal, server_fault};
+use crate::error::{NodeError, NodeErrorKind};
+use crate::node::{Occupied, Vote};
+
+/// Reads the reply of any of the scripts; they share one form.
+pub(super) fn vote(frame: Frame) -> Result<Vote, NodeError> {
+    match frame {
+        Frame::Int(end) => match u64::try_from(end) {
+            Ok(end) => Ok(Vote::Granted { end }),
+            Err(_) => Err(unexpected(&Frame::Int(end))),
+        },
+        Frame::Nil => Ok(Vote::Missing),
+        Frame::Error(line) => Err(server_fault(Refusal::parse(&line))),
+        Frame::List(items) => match <[Frame; 3]>::try_from(items) {
+            Ok([Frame::Int(key), holder, Frame::Int(remaining)]) => {
+                let value = match holder {
+                    Frame::Text(value) => Some(String::from_utf8_lossy(&value).into()),
+                    _ => None,
+                };
+                Ok(Vote::Held(Occupied {
+                    key: usize::try_from(key).unwrap_or_default(),
+                    value,
+                    remaining: remaining_life(remaining),
+                }))
+            }
+            Ok(items) => Err(unexpected(&Frame::List(items.into()))),
+            Err(items) => Err(unexpected(&Frame::List(items))),
+        },
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// `-1`: it never expires; `-2`: it expired while the script looked.
+fn remaining_life(millis: i64) -> Option<Duration> {
+    match millis {
+        -1 => None,
+        millis => Some(Duration::from_millis(
+            u64::try_from(millis).unwrap_or_default(),
+        )),
+    }
+}
+
+fn unexpected(frame: &Frame) -> NodeError {
+    NodeError::new(
+        NodeErrorKind::Protocol,
+        format!("an answer that no script gives: {frame:?}; is a proxy in between?"),
+    )
+}

@@ -1,0 +1,151 @@
+//! The Lua scripts, and how a request becomes a command.
+
+use std::time::Duration;
+
+use once_cell::sync::Lazy;
+
+use crate::client::resp;
+use crate::error::{NodeError, NodeErrorKind};
+use crate::node::{Op, Request};
+
+/// A script and the hash Redis knows it by.
+struct Script {
+    source: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        Self {
+            source,
+            hash: redis::Script::new(source).get_hash().to_owned(),
+        }
+    }
+}
+
+macro_rules! scripts {
+    ($($name:ident = $($part:literal),+;)+) => {
+        $(static $name: Lazy<Script> = Lazy::new(|| {
+            Script::new(concat!($(include_str!(concat!("../scripts/", $part)), "\n"),+))
+        });)+
+    };
+}
+
+scripts! {
+    ACQUIRE = "acquire_one.lua", "prelude.lua", "acquire.lua";
+    EXTEND = "prelude.lua", "extend.lua";
+    HEAL = "prelude.lua", "heal.lua";
+    RAISE = "prelude.lua", "raise.lua";
+    RELEASE = "release.lua";
+    INSPECT = "inspect.lua";
+}
+
+/// Scripts count in doubles, which skip numbers from here on.
+const FENCE_LIMIT: u64 = 1 << 53;
+
+/// How a request is sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Form {
+    /// The script's source instead of its hash: the server did not know that.
+    pub(super) whole: bool,
+    /// Let an acquire prolong the fence key.
+    pub(super) prolong: bool,
+}
+
+/// Appends the command for a request.
+pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
+    let keys = request.claim.keys.keys();
+    let value = request.claim.value.as_bytes();
+    let (script, counters, numbers): (&Script, bool, &[Option<u64>]) = match request.op {
+        Op::Acquire { ttl, reserve } => (
+            &ACQUIRE,
+            true,
+            &[
+                Some(millis_up(ttl)),
+                Some(reserve.max(1)),
+                Some(u64::from(form.prolong)),
+            ],
+        ),
+        Op::Extend { ttl, reserve } => {
+            (&EXTEND, true, &[Some(millis_up(ttl)), Some(reserve), None])
+        }
+        Op::Heal { ttl, fence } => (&HEAL, true, &[Some(millis_up(ttl)), Some(fence), None]),
+        Op::Raise { fence } => (&RAISE, true, &[Some(fence), None, None]),
+        Op::Release { .. } => (&RELEASE, false, &[None, None, None]),
+        Op::Inspect => (&INSPECT, false, &[None, None, None]),
+    };
+    let keys = match request.op {
+        Op::Inspect => keys.get(..1).unwrap_or_default(),
+        _ => keys,
+    };
+    let key_count = keys.len() * if counters { 2 } else { 1 };
+    let numbers = numbers.iter().flatten();
+    resp::start(out, 3 + key_count + 1 + numbers.clone().count());
+    if form.whole {
+        resp::argument(out, b"EVAL");
+        resp::argument(out, script.source.as_bytes());
+    } else {
+        resp::argument(out, b"EVALSHA");
+        resp::argument(out, script.hash.as_bytes());
+    }
+    resp::integer(out, u64::try_from(key_count).unwrap_or(u64::MAX));
+    for key in keys {
+        resp::argument(out, key.lock.as_bytes());
+    }
+    if counters {
+        for key in keys {
+            resp::argument(out, key.fence.as_bytes());
+        }
+    }
+    resp::argument(out, value);
+    for number in numbers {
+        resp::integer(out, *number);
+    }
+}
+
+/// Refuses what the scripts could not count with.
+pub(super) fn check(op: Op) -> Result<(), NodeError> {
+    match op {
+        Op::Acquire {
+            reserve: number, ..
+        }
+        | Op::Extend {
+            reserve: number, ..
+        }
+        | Op::Heal { fence: number, .. }
+        | Op::Raise { fence: number }
+            if number >= FENCE_LIMIT =>
+        {
+            Err(NodeError::new(
+                NodeErrorKind::Protocol,
+                format!(
+                    "a fencing counter has reached {number}, beyond 2^53; set the servers' clocks right and delete their fence keys"
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A TTL as Redis takes it: rounded up, since no lock may end early on the server.
+fn millis_up(ttl: Duration) -> u64 {
+    let nanos = ttl.as_nanos();
+    // Redis refuses what does not fit, added to its clock, into 63 bits.
+    const LONGEST: u64 = 1 << 52;
+    u64::try_from(nanos.div_ceil(1_000_000))
+        .unwrap_or(LONGEST)
+        .clamp(1, LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ttls_are_rounded_up_and_stay_in_range() {
+        assert_eq!(millis_up(Duration::from_millis(5)), 5);
+        assert_eq!(millis_up(Duration::from_nanos(5_000_001)), 6);
+        assert_eq!(millis_up(Duration::ZERO), 1);
+        assert_eq!(millis_up(Duration::MAX), 1 << 52);
+    }
+}
