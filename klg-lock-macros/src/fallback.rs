@@ -1,0 +1,87 @@
+//! The item as it was, beside the errors: the IDE and the rest of the crate go on.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Token};
+
+use crate::attribute::{Family, take_siblings};
+use crate::expand;
+use crate::function::{Body, Function};
+use crate::validate::Refusal;
+
+/// A function whose attributes are no good: without them, as the user wrote it.
+pub(crate) fn function(function: &Function, refusal: &Refusal) -> TokenStream {
+    let errors = refusal.errors.to_compile_error();
+    let head = function.head(&function.sig);
+    let inner_attrs = &function.inner_attrs;
+    let private = expand::private(refusal.krate.as_ref());
+    let body = match &function.body {
+        Body::Async(body) => {
+            // The handle that the body expects.
+            let guards = refusal.guards.iter().map(|guard| {
+                quote! {
+                    let ::core::option::Option::Some(#guard) =
+                        ::core::option::Option::None::<#private::LockHandle> else { loop {} };
+                }
+            });
+            quote!(#(#guards)* #body)
+        }
+        Body::Sync(body) => body.clone(),
+        Body::Boxed(boxed) => {
+            let stmts = &boxed.future.block.stmts;
+            boxed.around(&quote!(#(#stmts)*))
+        }
+    };
+    let body = expand::braces(function.brace, quote!(#(#inner_attrs)* #body));
+    quote!(#errors #head #body)
+}
+
+/// An item that could not be read as a function.
+pub(crate) fn item(item: TokenStream, error: &syn::Error) -> TokenStream {
+    let errors = error.to_compile_error();
+    let item = without_ours(item);
+    quote!(#errors #item)
+}
+
+/// The item without our attributes on it and on its parameters; each would be one more error.
+fn without_ours(item: TokenStream) -> TokenStream {
+    let attributes = |input: ParseStream<'_>| {
+        let mut attrs = input.call(Attribute::parse_outer)?;
+        take_siblings(&mut attrs);
+        let rest: TokenStream = input.parse()?;
+        Ok((attrs, rest))
+    };
+    let Ok((attrs, rest)) = attributes.parse2(item.clone()) else {
+        return item;
+    };
+    let rest = rest.into_iter().map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+            let mut plain = Group::new(Delimiter::Parenthesis, without_helpers(group.stream()));
+            plain.set_span(group.span());
+            TokenTree::Group(plain)
+        }
+        other => other,
+    });
+    let rest: TokenStream = rest.collect();
+    quote!(#(#attrs)* #rest)
+}
+
+fn without_helpers(params: TokenStream) -> TokenStream {
+    let strip = |input: ParseStream<'_>| {
+        let mut kept = TokenStream::new();
+        while !input.is_empty() {
+            if input.peek(Token![#]) {
+                for attr in input.call(Attribute::parse_outer)? {
+                    if Family::of_helper(attr.path()).is_none() {
+                        attr.to_tokens(&mut kept);
+                    }
+                }
+            } else {
+                kept.extend([input.parse::<TokenTree>()?]);
+            }
+        }
+        Ok(kept)
+    };
+    strip.parse2(params.clone()).unwrap_or(params)
+}
