@@ -9,6 +9,8 @@ mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
 
-pub use client::{Health, HealthState};
+pub use client::{Connection, Health, HealthState};
 pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
+/// The `redis` crate, for what [`Connection`] is used with.
+pub use redis;

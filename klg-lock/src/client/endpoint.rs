@@ -108,6 +108,24 @@ impl Endpoint {
         &self.label
     }
 
+    /// Names the files for TLS, in place of those the URI names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] where the URI does not ask for TLS.
+    pub(crate) fn with_tls(mut self, files: TlsFiles) -> Result<Self, Error> {
+        if self.tls.is_none() && files != TlsFiles::default() {
+            return Err(Error::config(format!(
+                "certificates are given, but {self} does not use TLS; write rediss://"
+            )));
+        }
+        self.tls = self.tls.map(|named| TlsFiles {
+            authority: files.authority.or(named.authority),
+            identity: files.identity.or(named.identity),
+        });
+        Ok(self)
+    }
+
     /// One server of this endpoint, with everything but the address taken over.
     pub(crate) fn at(&self, address: Address) -> Self {
         let label = server_label(&address, self.tls.is_some(), self.database);

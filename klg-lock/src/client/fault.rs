@@ -117,3 +117,31 @@ pub(crate) fn crate_fault(error: &RedisError) -> NodeError {
     };
     fault.with_source(error.clone())
 }
+
+/// The code a server answered, such as `WRONGTYPE`; `None`: it did not answer with an error.
+pub(crate) fn refusal_code(error: &NodeError) -> Option<&str> {
+    crate_error(error).and_then(RedisError::code)
+}
+
+fn crate_error(error: &NodeError) -> Option<&RedisError> {
+    std::error::Error::source(error).and_then(<dyn std::error::Error>::downcast_ref)
+}
+
+/// As the `redis` crate's own functions expect it.
+pub(super) fn to_crate_error(error: NodeError) -> RedisError {
+    use redis::ErrorKind;
+    if let Some(original) = crate_error(&error) {
+        return original.clone();
+    }
+    let kind = match error.kind() {
+        NodeErrorKind::Unauthorized => ErrorKind::AuthenticationFailed,
+        NodeErrorKind::TimedOut => {
+            return io::Error::new(io::ErrorKind::TimedOut, error).into();
+        }
+        NodeErrorKind::Unreachable | NodeErrorKind::Closed => {
+            return io::Error::new(io::ErrorKind::NotConnected, error).into();
+        }
+        _ => ErrorKind::Client,
+    };
+    (kind, "klg-lock", error.to_string()).into()
+}

@@ -4,23 +4,32 @@
 //! long as it lives. The lock nodes dial for themselves, since they own their socket.
 
 mod backoff;
+mod connection;
 mod dial;
 mod endpoint;
 mod fault;
 mod handshake;
 mod health;
+mod link;
 pub(crate) mod resp;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod stream;
+mod supervisor;
 #[cfg(feature = "tls")]
 mod tls;
+mod transport;
 
 pub(crate) use self::backoff::Backoff;
+pub use self::connection::Connection;
 pub(crate) use self::dial::{Dialer, Wire, closed_by_peer};
-pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol};
-pub(crate) use self::fault::{Refusal, io_fault, server_fault};
+pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol, TlsFiles};
+pub(crate) use self::fault::{Refusal, io_fault, refusal_code, server_fault};
 pub(crate) use self::handshake::{Role, Session};
 pub(crate) use self::health::Monitor;
 pub use self::health::{Health, HealthState};
+pub(crate) use self::link::{Link, LinkOptions, Listener};
 pub(crate) use self::stream::{Reader, Stream, Writer};
+
+#[cfg(test)]
+mod tests;
