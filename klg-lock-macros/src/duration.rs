@@ -6,8 +6,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Expr, ExprLit, ExprUnary, Lit, LitInt, UnOp};
 
-use crate::args::ungrouped;
 use crate::errors::Errors;
+use crate::value::ungrouped;
 
 pub(crate) enum Length {
     /// Known, and checked, now.

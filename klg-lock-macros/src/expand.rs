@@ -10,8 +10,8 @@ use crate::arguments;
 use crate::function::{Body, BoxedBody, Function, Output};
 use crate::mention;
 use crate::param::Form;
+use crate::plan::{Layer, Plan};
 use crate::request;
-use crate::validate::{Layer, Plan};
 
 // Input:
 //     #[mutex_lock("order:{id}", ttl = "30s", guard = lock)]
@@ -93,7 +93,9 @@ fn signature(function: &Function) -> Signature {
         match (&mut *arg.pat, &param.form) {
             // It is `mut` where it is used, inside.
             (Pat::Ident(name), Form::Name(_)) => name.mutability = None,
-            (pattern, _) => *pattern = Pat::Verbatim(ident.to_token_stream()),
+            // In parentheses it still looks like a pattern to the macros that expand later: tracing's
+            // `instrument` would record, and want to be `Debug`, what has a name of its own.
+            (pattern, _) => *pattern = Pat::Verbatim(quote!((#ident))),
         }
     }
     sig

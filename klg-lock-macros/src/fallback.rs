@@ -8,7 +8,7 @@ use syn::{Attribute, Token};
 use crate::attribute::{Family, take_siblings};
 use crate::expand;
 use crate::function::{Body, Function};
-use crate::validate::Refusal;
+use crate::plan::Refusal;
 
 /// A function whose attributes are no good: without them, as the user wrote it.
 pub(crate) fn function(function: &Function, refusal: &Refusal) -> TokenStream {

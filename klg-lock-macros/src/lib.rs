@@ -2,17 +2,17 @@
 //!
 //! # Layout
 //!
-//! An attribute is parsed, checked and expanded in stages, one file each:
+//! An attribute goes through stages, each of which knows nothing of the next:
 //!
-//! * [`attribute`]: which attributes there are, and which of them stand on one function;
-//! * [`raw`]: the brackets of any attribute; [`args`]: those of a lock; [`duration`]: a length of time;
-//! * [`key`]: the text of a key with its placeholders;
-//! * [`function`]: the item under the attribute, and [`param`]: its parameters;
-//! * [`validate`]: every rule that connects them, and the plan that comes out;
-//! * [`expand`]: the plan as Rust; [`request`]: what it asks for; [`arguments`]: how they get into
-//!   the body; [`mention`]: which of them the attributes use;
-//! * [`fallback`]: the item as it was, beside the errors, where there are any;
-//! * [`errors`]: the collection that lets all mistakes be told at once.
+//! * parse: `attribute` says which attributes there are and which stand on one function, `raw`
+//!   reads the brackets of any of them, `args` those of a lock with the `value`s of its
+//!   options, a `duration` among them; `key` takes the text of a key apart;
+//! * model: the `function` under the attribute and its `param`eters;
+//! * validate: `validate` has the rules, `source` those about where a key comes from; what comes
+//!   out is a `plan`;
+//! * expand: `expand` writes the function, `request` what it asks of the engine, `arguments`
+//!   how the arguments get into the body; `mention` tells which of them the attributes use;
+//! * `fallback`: the item as it was, beside the `errors`, all of which are told at once.
 
 mod args;
 mod arguments;
@@ -25,9 +25,12 @@ mod function;
 mod key;
 mod mention;
 mod param;
+mod plan;
 mod raw;
 mod request;
+mod source;
 mod validate;
+mod value;
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +63,7 @@ fn expand(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(error) => return fallback::item(item, &error),
     };
-    match validate::plan(kind, args, &mut function) {
+    match plan::make(kind, args, &mut function) {
         Ok(plan) => expand::function(&function, &plan),
         Err(refusal) => fallback::function(&function, &refusal),
     }

@@ -10,7 +10,7 @@ use syn::{Expr, Lit};
 use crate::args::Engine;
 use crate::duration::Length;
 use crate::key::Template;
-use crate::validate::{Key, Layer};
+use crate::plan::{Key, Layer};
 
 /// Every name in the attribute. An expression is only looked through for identifiers, so that a
 /// method's name counts as well; too many are harmless.

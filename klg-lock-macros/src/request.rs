@@ -8,7 +8,7 @@ use syn::{Attribute, Expr, Meta};
 use crate::args::{Engine, LockArgs, OnLost};
 use crate::attribute::Kind;
 use crate::key::{Piece, Placeholder, Template};
-use crate::validate::{Key, Layer};
+use crate::plan::{Key, Layer};
 
 // Output:
 //     ::klg_lock::private::Request::new(ENGINE, KEYS).ttl(..).auto_extend(..)

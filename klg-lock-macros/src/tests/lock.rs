@@ -145,9 +145,9 @@ fn patterns_are_taken_apart_inside() {
         },
         &expect![[r#"
             async fn take(
-                __klg_arg0: Params,
-                __klg_arg1: Probe,
-                __klg_arg2: &(u8, u8),
+                (__klg_arg0): Params,
+                (__klg_arg1): Probe,
+                (__klg_arg2): &(u8, u8),
             ) -> Result<(), AppError> {
                 let __klg_request = {
                     let Params { id, ttl, .. } = &__klg_arg0;
@@ -201,7 +201,7 @@ fn conditions_on_parameters() {
                 one: u8,
                 #[cfg(b)]
                 #[cfg(c)]
-                __klg_arg1: (u8,),
+                (__klg_arg1): (u8,),
             ) -> Result<(), AppError> {
                 let __klg_request = {
                     #[cfg(not(any(all(a), all(b, c))))]
@@ -259,7 +259,7 @@ fn values_instead_of_errors() {
             async fn report((day, _): (Day, u8)) -> Report { #![allow(x)] make(day).await }
         },
         &expect![[r#"
-            async fn report(__klg_arg0: (Day, u8)) -> Report {
+            async fn report((__klg_arg0): (Day, u8)) -> Report {
                 #![allow(x)]
                 let __klg_request = {
                     let (day, _) = &__klg_arg0;
