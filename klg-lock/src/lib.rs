@@ -5,6 +5,7 @@ pub mod config;
 mod error;
 mod memory;
 mod node;
+mod redlock;
 mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
@@ -14,3 +15,7 @@ pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
 /// The `redis` crate, for what [`Connection`] is used with.
 pub use redis;
+pub use redlock::{
+    FencingToken, Inspection, IntoResources, Lock, LockHandle, LockRequest, OnLost, Redlock,
+    RedlockBuilder, Retry,
+};

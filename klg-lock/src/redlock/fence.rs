@@ -1,0 +1,203 @@
+//! Fencing tokens: ranges, agreement between nodes, and the name of the counter's key.
+
+use std::fmt;
+
+/// A number that is larger than that of every earlier holder of the resource.
+///
+/// Hand it to whatever the lock protects, and have that refuse smaller numbers than the largest it
+/// has seen: then even a holder that was paused beyond its lock can do no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FencingToken(u64);
+
+impl FencingToken {
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<FencingToken> for u64 {
+    fn from(token: FencingToken) -> Self {
+        token.0
+    }
+}
+
+impl fmt::Display for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Numbers reserved by one attempt and not yet given out: `(next - 1, end]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenRange {
+    next: u64,
+    end: u64,
+}
+
+impl TokenRange {
+    /// The `reserved` numbers that end with `end`.
+    pub(crate) fn ending_at(end: u64, reserved: u64) -> Self {
+        Self {
+            next: end.saturating_sub(reserved).saturating_add(1),
+            end,
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<FencingToken> {
+        if self.next > self.end {
+            return None;
+        }
+        let token = FencingToken(self.next);
+        self.next += 1;
+        Some(token)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.next > self.end
+    }
+
+    /// The counter that a quorum is known to store.
+    pub(crate) fn end(self) -> u64 {
+        self.end
+    }
+}
+
+/// What the nodes' counters must agree on before a lock counts as acquired.
+///
+/// `end` is the largest counter among the grants that made the quorum. It stays; a grant that comes
+/// later counts if its counter is at least that, and has to be raised otherwise.
+#[derive(Debug)]
+pub(crate) struct Agreement {
+    pub(crate) end: u64,
+    pub(crate) stored: usize,
+}
+
+impl Agreement {
+    /// From the ends of the grants counted.
+    pub(crate) fn among(ends: impl Iterator<Item = u64> + Clone) -> Self {
+        let end = ends.clone().max().unwrap_or_default();
+        Self {
+            end,
+            stored: ends.filter(|e| *e >= end).count(),
+        }
+    }
+
+    pub(crate) fn is_behind(&self, counter: u64) -> bool {
+        counter < self.end
+    }
+}
+
+/// The key of the fencing counter: in the cluster slot of the lock key, and beginning with the
+/// prefix, because rights are given by prefix.
+pub(crate) fn fence_key(prefix: &str, namespace: &str, resource: &str) -> Box<str> {
+    let lock = format!("{prefix}{namespace}{resource}");
+    let name = if hash_tag(&lock).is_some() {
+        format!("{prefix}fence:{namespace}{resource}")
+    } else if !lock.contains('}') {
+        format!("{prefix}fence:{{{lock}}}")
+    } else {
+        // A `}` without a tag before it: no tag can be built around the key, so one with a number
+        // is searched that happens to share its slot. Every slot has one below a few hundred thousand.
+        let slot = key_slot(&lock);
+        let number = (0_u32..)
+            .find(|n| crc16(n.to_string().as_bytes()) % SLOTS == slot)
+            .unwrap_or_default();
+        format!("{prefix}fence:{{{number}}}{namespace}{resource}")
+    };
+    name.into()
+}
+
+const SLOTS: u16 = 16_384;
+
+/// The part of a key that decides on its cluster slot, if it is not the whole key: what stands
+/// between the first `{` and the first `}` after it, if that is not empty.
+fn hash_tag(key: &str) -> Option<&str> {
+    let (_, after) = key.split_once('{')?;
+    let (tag, _) = after.split_once('}')?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+/// The cluster slot of a key (Redis cluster specification, "Key distribution model").
+pub(crate) fn key_slot(key: &str) -> u16 {
+    crc16(hash_tag(key).unwrap_or(key).as_bytes()) % SLOTS
+}
+
+/// CRC-16/XMODEM, bit by bit: it runs once per lock request at most.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn slots_are_those_of_the_cluster_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(key_slot("foo"), 12_182);
+        assert_eq!(
+            key_slot("{user1000}.following"),
+            key_slot("{user1000}.followers")
+        );
+        assert_eq!(key_slot("foo{}{bar}"), crc16(b"foo{}{bar}") % SLOTS);
+        assert_eq!(key_slot("foo{{bar}}zap"), crc16(b"{bar") % SLOTS);
+    }
+
+    #[test]
+    fn the_three_forms_of_a_fence_key() {
+        assert_eq!(&*fence_key("app_", "lock:", "a"), "app_fence:{app_lock:a}");
+        assert_eq!(&*fence_key("app_", "lock:", "{u}a"), "app_fence:lock:{u}a");
+        let odd = fence_key("app_", "lock:", "a}b");
+        assert!(
+            odd.starts_with("app_fence:{") && odd.ends_with("}lock:a}b"),
+            "{odd}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_fence_key_shares_its_lock_keys_slot(resource in "[{}a-z]{1,12}") {
+            let lock = format!("app_lock:{resource}");
+            prop_assert_eq!(key_slot(&fence_key("app_", "lock:", &resource)), key_slot(&lock));
+        }
+
+        #[test]
+        fn with_a_tag_in_the_prefix_all_keys_share_one_slot(resource in "[{}a-z]{1,12}") {
+            let slot = key_slot("{app}_x");
+            prop_assert_eq!(key_slot(&format!("{{app}}_lock:{resource}")), slot);
+            prop_assert_eq!(key_slot(&fence_key("{app}_", "lock:", &resource)), slot);
+        }
+
+        #[test]
+        fn two_resources_never_share_a_fence_key(a in "[{}ab]{1,8}", b in "[{}ab]{1,8}") {
+            prop_assume!(a != b);
+            prop_assert_ne!(fence_key("p_", "lock:", &a), fence_key("p_", "lock:", &b));
+        }
+
+        #[test]
+        fn a_range_gives_each_number_once_and_in_order(end in 1_u64..1_000_000, reserved in 1_u64..100) {
+            prop_assume!(reserved <= end);
+            let mut range = TokenRange::ending_at(end, reserved);
+            let taken: Vec<u64> = std::iter::from_fn(|| range.take()).map(u64::from).collect();
+            prop_assert_eq!(taken, (end - reserved + 1..=end).collect::<Vec<_>>());
+            prop_assert!(range.is_empty());
+        }
+
+        #[test]
+        fn agreement_is_on_the_largest_end(ends in prop::collection::vec(0_u64..5, 1..7)) {
+            let agreement = Agreement::among(ends.iter().copied());
+            prop_assert_eq!(agreement.end, ends.iter().copied().max().unwrap_or_default());
+            prop_assert_eq!(agreement.stored, ends.iter().filter(|e| !agreement.is_behind(**e)).count());
+            prop_assert!(agreement.stored >= 1);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The holder value: what stands under a lock key, and what it tells about the holder.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::Rng;
+
+use crate::error::Holder;
+
+/// Hexadecimal digits of the random part: 128 bits.
+const RANDOM_DIGITS: usize = 32;
+
+/// Longest foreign value that is shown whole.
+const SHOWN: usize = 80;
+
+/// How this process describes itself to those who find its locks.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    description: Box<str>,
+}
+
+impl Identity {
+    /// `host:pid (service)`.
+    pub(crate) fn new(service: &str) -> Self {
+        let host = host_name();
+        let pid = std::process::id();
+        Self {
+            description: format!("{host}:{pid} ({service})").into(),
+        }
+    }
+
+    /// A value for one attempt: 128 random bits, the description, and the time in milliseconds.
+    pub(crate) fn fresh_value(&self) -> Box<str> {
+        let mut rng = rand::rng();
+        let random = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        format!("{random:032x} {} {now}", self.description).into()
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        Holder {
+            description: self.description.clone(),
+        }
+    }
+}
+
+/// The program's file name: the service, where none is configured.
+pub(crate) fn program_name() -> String {
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| {
+            path.file_stem()
+                .map(|name| name.to_string_lossy().into_owned())
+        })
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".to_owned())
+}
+
+/// What a holder value says: the holder, and since when (ours only).
+pub(crate) fn parse(value: Option<&str>) -> (Holder, Option<SystemTime>) {
+    let Some(value) = value else {
+        return (
+            Holder {
+                description: "somebody unknown (the key is not a string)".into(),
+            },
+            None,
+        );
+    };
+    parse_own(value).unwrap_or_else(|| {
+        let mut shown: String = value.chars().take(SHOWN).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        (
+            Holder {
+                description: format!("a foreign lock with the value {shown:?}").into(),
+            },
+            None,
+        )
+    })
+}
+
+fn parse_own(value: &str) -> Option<(Holder, Option<SystemTime>)> {
+    let (random, rest) = value.split_at_checked(RANDOM_DIGITS)?;
+    if !random.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let (description, since) = rest.strip_prefix(' ')?.rsplit_once(' ')?;
+    let since = UNIX_EPOCH.checked_add(Duration::from_millis(since.parse().ok()?))?;
+    Some((
+        Holder {
+            description: description.into(),
+        },
+        Some(since),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_tells_its_holder_and_time() {
+        let identity = Identity::new("shop api");
+        let before = SystemTime::now() - Duration::from_millis(1);
+        let (holder, since) = parse(Some(&identity.fresh_value()));
+        assert_eq!(holder, identity.holder());
+        assert!(
+            holder
+                .to_string()
+                .ends_with(&format!(":{} (shop api)", std::process::id()))
+        );
+        assert!(since.is_some_and(|s| s >= before && s <= SystemTime::now()));
+    }
+
+    #[test]
+    fn every_attempt_has_a_value_of_its_own() {
+        let identity = Identity::new("x");
+        let values: std::collections::HashSet<_> =
+            (0..1000).map(|_| identity.fresh_value()).collect();
+        assert_eq!(values.len(), 1000);
+    }
+
+    #[test]
+    fn a_foreign_value_is_shown_as_it_is() {
+        let (holder, since) = parse(Some("abc\u{1f512}"));
+        assert_eq!(
+            holder.to_string(),
+            "a foreign lock with the value \"abc\u{1f512}\""
+        );
+        assert_eq!(since, None);
+        let long = "x".repeat(500);
+        assert!(parse(Some(&long)).0.to_string().len() < 150);
+    }
+}

@@ -1,0 +1,449 @@
+//! Who is next inside this process: a first-in, first-out line for each resource.
+//!
+//! Only the seat that is at the head of all its lines talks to the nodes. A seat for several
+//! resources enters all its lines in one step, so that `{a, b}` and `{b, a}` cannot block each
+//! other. The holder keeps its seat at the head until it releases.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::guard::Hold;
+use super::lease::Lease;
+use crate::error::Holder;
+use crate::node::KeySet;
+use crate::sync::lock;
+
+/// All lines of one engine.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    lines: HashMap<Arc<str>, Line>,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    seats: VecDeque<Arc<Seat>>,
+    /// Seats that leave as soon as the resource turns out to be held. Lets the common case, none,
+    /// skip the search for them.
+    impatient: usize,
+}
+
+/// One request's place in its lines.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) keys: Arc<KeySet>,
+    pub(crate) terms: Terms,
+    turn: Mutex<Turn>,
+    pushed: AtomicU64,
+    changed: Notify,
+}
+
+/// What the request would need of a lease that is handed to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) ttl: Duration,
+    pub(crate) auto_extend: bool,
+    /// Whether it waits when the resource is held.
+    pub(crate) patient: bool,
+}
+
+/// Who stands in the way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Busy {
+    pub(crate) holder: Option<Holder>,
+    pub(crate) remaining: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Turn {
+    Waiting,
+    /// At the head of all lines; has not noticed yet.
+    Called {
+        pause: bool,
+    },
+    /// A lease of a holder before, not taken up yet.
+    Given(Arc<Lease>),
+    /// Talking to the nodes; `refused` once they said that somebody holds it.
+    Asking {
+        refused: Option<Busy>,
+    },
+    Holding(Weak<Hold>),
+    /// Sent away: not patient, and somebody holds it.
+    Dismissed(Busy),
+    Closed,
+}
+
+/// What a seat is told to do.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// Ask the nodes; after a pause where other processes have to get a chance.
+    Ask {
+        pause: bool,
+    },
+    /// Go on with this lease.
+    Take(Arc<Lease>),
+    Dismissed(Busy),
+    Closed,
+}
+
+/// Why no seat was given.
+#[derive(Debug)]
+pub(crate) enum NoSeat {
+    Busy(Busy),
+    Closed,
+}
+
+impl Queues {
+    /// Takes a seat at the end of all its lines, or none where that would be pointless.
+    pub(crate) fn enter(&self, keys: &Arc<KeySet>, terms: Terms) -> Result<Arc<Seat>, NoSeat> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err(NoSeat::Closed);
+        }
+        if !terms.patient {
+            if let Some(busy) = keys
+                .keys()
+                .iter()
+                .find_map(|key| inner.lines.get(&key.lock)?.busy())
+            {
+                return Err(NoSeat::Busy(busy));
+            }
+        }
+        let seat = Arc::new(Seat {
+            keys: Arc::clone(keys),
+            terms,
+            turn: Mutex::new(Turn::Waiting),
+            pushed: AtomicU64::new(0),
+            changed: Notify::new(),
+        });
+        for key in keys.keys() {
+            let line = inner.lines.entry(Arc::clone(&key.lock)).or_default();
+            line.seats.push_back(Arc::clone(&seat));
+            line.impatient += usize::from(!terms.patient);
+        }
+        inner.call_if_head(&seat, false);
+        Ok(seat)
+    }
+
+    /// Gives up the seat, and calls whoever is at the head now. With `pause`, after a pause.
+    pub(crate) fn leave(&self, seat: &Arc<Seat>, pause: bool) {
+        lock(&self.inner).remove(seat, pause);
+    }
+
+    /// Hands a lease to the next seat if that wants exactly the same resources and `fits`;
+    /// the seat of the holder is given up with it.
+    pub(crate) fn hand_over(
+        &self,
+        seat: &Arc<Seat>,
+        lease: &Arc<Lease>,
+        fits: impl FnOnce(&Terms) -> bool,
+    ) -> bool {
+        let mut inner = lock(&self.inner);
+        let Some(next) = inner.successor(seat) else {
+            return false;
+        };
+        if inner.closed || !fits(&next.terms) {
+            return false;
+        }
+        inner.unseat(seat);
+        next.set(Turn::Given(Arc::clone(lease)));
+        true
+    }
+
+    /// How many seats behind this one want exactly the same, up to `most`.
+    pub(crate) fn followers(&self, seat: &Seat, most: u32) -> u64 {
+        let inner = lock(&self.inner);
+        let Some(line) = seat
+            .keys
+            .keys()
+            .first()
+            .and_then(|key| inner.lines.get(&key.lock))
+        else {
+            return 0;
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let count = line
+            .seats
+            .iter()
+            .skip(1)
+            .take(most)
+            .take_while(|other| other.keys == seat.keys)
+            .count();
+        u64::try_from(count).unwrap_or_default()
+    }
+
+    /// The seat has the lock: those who do not wait are sent away.
+    pub(crate) fn holds(&self, seat: &Arc<Seat>, hold: &Arc<Hold>) {
+        let mut inner = lock(&self.inner);
+        seat.set(if inner.closed {
+            Turn::Closed
+        } else {
+            Turn::Holding(Arc::downgrade(hold))
+        });
+        if inner.has_impatient(seat) {
+            inner.dismiss_behind(seat, &hold.busy());
+        }
+    }
+
+    /// The nodes refused the seat: those who do not wait are sent away.
+    pub(crate) fn refused(&self, seat: &Arc<Seat>, busy: &Busy) {
+        let mut inner = lock(&self.inner);
+        if let Turn::Asking { refused } = &mut *lock(&seat.turn) {
+            *refused = Some(busy.clone());
+        }
+        inner.dismiss_behind(seat, busy);
+    }
+
+    /// A push from node `index` for `key`, or for everything. Answers the leases that may be gone.
+    pub(crate) fn pushed(&self, index: usize, key: Option<&str>) -> Vec<Arc<Lease>> {
+        let inner = lock(&self.inner);
+        let head = |line: &Line| line.seats.front().and_then(|seat| seat.pushed_by(index));
+        match key {
+            Some(key) => inner.lines.get(key).and_then(head).into_iter().collect(),
+            None => inner.lines.values().filter_map(head).collect(),
+        }
+    }
+
+    /// Sends everybody away who waits, and lets nobody in any more. Answers the locks still held.
+    pub(crate) fn close(&self) -> Vec<Arc<Hold>> {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        let mut holds: Vec<Arc<Hold>> = Vec::new();
+        let mut given = Vec::new();
+        for seat in inner.lines.values().flat_map(|line| &line.seats) {
+            let mut turn = lock(&seat.turn);
+            match &*turn {
+                Turn::Holding(hold) => holds.extend(
+                    hold.upgrade()
+                        .filter(|h| !holds.iter().any(|o| Arc::ptr_eq(o, h))),
+                ),
+                Turn::Given(lease) => {
+                    given.push(Arc::clone(lease));
+                    *turn = Turn::Closed;
+                }
+                _ => *turn = Turn::Closed,
+            }
+            drop(turn);
+            seat.changed.notify_one();
+        }
+        drop(inner);
+        given.iter().for_each(|lease| drop(lease.release()));
+        holds
+    }
+
+    /// The locks that are held now.
+    pub(crate) fn held(&self) -> usize {
+        let inner = lock(&self.inner);
+        inner
+            .lines
+            .values()
+            .filter(|l| {
+                l.seats
+                    .front()
+                    .is_some_and(|s| matches!(&*lock(&s.turn), Turn::Holding(_)))
+            })
+            .count()
+    }
+}
+
+impl Line {
+    /// Whether somebody is known to hold it, which sends those away who do not wait.
+    fn busy(&self) -> Option<Busy> {
+        let front = self.seats.front()?;
+        match &*lock(&front.turn) {
+            Turn::Holding(hold) => Some(hold.upgrade().map(|hold| hold.busy()).unwrap_or_default()),
+            Turn::Asking {
+                refused: Some(busy),
+            } => Some(busy.clone()),
+            // Those who wait came because it was held, and are next.
+            _ => self
+                .seats
+                .iter()
+                .skip(1)
+                .any(|seat| seat.terms.patient)
+                .then(Busy::default),
+        }
+    }
+}
+
+impl Inner {
+    fn is_head(&self, seat: &Arc<Seat>) -> bool {
+        seat.keys.keys().iter().all(|key| {
+            self.lines
+                .get(&key.lock)
+                .and_then(|line| line.seats.front())
+                .is_some_and(|front| Arc::ptr_eq(front, seat))
+        })
+    }
+
+    fn call_if_head(&self, seat: &Arc<Seat>, pause: bool) {
+        if matches!(&*lock(&seat.turn), Turn::Waiting) && self.is_head(seat) {
+            seat.set(Turn::Called { pause });
+        }
+    }
+
+    /// The seat that is next in every line of `seat`, if it wants exactly the same and waits.
+    fn successor(&self, seat: &Arc<Seat>) -> Option<Arc<Seat>> {
+        let mut lines = seat.keys.keys().iter().map(|key| self.lines.get(&key.lock));
+        let next = lines.next()??.seats.get(1)?;
+        let same = next.keys == seat.keys
+            && lines.all(|line| {
+                line.and_then(|l| l.seats.get(1))
+                    .is_some_and(|other| Arc::ptr_eq(other, next))
+            });
+        (same && matches!(&*lock(&next.turn), Turn::Waiting)).then(|| Arc::clone(next))
+    }
+
+    /// Takes the seat out of its lines; answers those that are at the front of one now.
+    fn unseat(&mut self, seat: &Arc<Seat>) -> Vec<Arc<Seat>> {
+        let mut fronts = Vec::new();
+        for key in seat.keys.keys() {
+            let Some(line) = self.lines.get_mut(&key.lock) else {
+                continue;
+            };
+            let Some(place) = line.seats.iter().position(|other| Arc::ptr_eq(other, seat)) else {
+                continue;
+            };
+            line.seats.remove(place);
+            line.impatient -= usize::from(!seat.terms.patient);
+            match line.seats.front() {
+                None => drop(self.lines.remove(&key.lock)),
+                Some(front) if place == 0 => fronts.push(Arc::clone(front)),
+                Some(_) => {}
+            }
+        }
+        fronts
+    }
+
+    fn remove(&mut self, seat: &Arc<Seat>, pause: bool) {
+        for front in self.unseat(seat) {
+            self.call_if_head(&front, pause);
+        }
+    }
+
+    fn has_impatient(&self, seat: &Seat) -> bool {
+        seat.keys.keys().iter().any(|key| {
+            self.lines
+                .get(&key.lock)
+                .is_some_and(|line| line.impatient > 0)
+        })
+    }
+
+    fn dismiss_behind(&mut self, seat: &Arc<Seat>, busy: &Busy) {
+        if !self.has_impatient(seat) {
+            return;
+        }
+        let behind: Vec<Arc<Seat>> = seat
+            .keys
+            .keys()
+            .iter()
+            .filter_map(|key| self.lines.get(&key.lock))
+            .flat_map(|line| line.seats.iter().skip(1))
+            .filter(|other| !other.terms.patient && !Arc::ptr_eq(other, seat))
+            .cloned()
+            .collect();
+        for other in behind {
+            self.remove(&other, false);
+            other.set(Turn::Dismissed(busy.clone()));
+        }
+    }
+}
+
+impl Seat {
+    fn set(&self, turn: Turn) {
+        *lock(&self.turn) = turn;
+        self.changed.notify_one();
+    }
+
+    /// Resolves when it is this seat's turn, or when it never will be.
+    ///
+    /// # Cancel safety
+    /// Nothing is taken from the seat before this resolves.
+    pub(crate) async fn called(&self) -> Call {
+        loop {
+            if let Some(call) = self.take_call() {
+                return call;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn take_call(&self) -> Option<Call> {
+        let mut turn = lock(&self.turn);
+        let call = match &*turn {
+            Turn::Waiting | Turn::Asking { .. } | Turn::Holding(_) => return None,
+            Turn::Called { pause } => Call::Ask { pause: *pause },
+            Turn::Given(lease) => Call::Take(Arc::clone(lease)),
+            Turn::Dismissed(busy) => Call::Dismissed(busy.clone()),
+            Turn::Closed => Call::Closed,
+        };
+        if matches!(call, Call::Ask { .. } | Call::Take(_)) {
+            *turn = Turn::Asking { refused: None };
+        }
+        Some(call)
+    }
+
+    /// The lease it was given and has not taken up.
+    pub(crate) fn take_given(&self) -> Option<Arc<Lease>> {
+        let mut turn = lock(&self.turn);
+        let Turn::Given(lease) = &*turn else {
+            return None;
+        };
+        let lease = Arc::clone(lease);
+        *turn = Turn::Asking { refused: None };
+        Some(lease)
+    }
+
+    /// Forgets earlier pushes: what comes from now on is news for the attempt that begins.
+    pub(crate) fn reset_pushes(&self) {
+        self.pushed.store(0, Ordering::Release);
+    }
+
+    fn pushed_by(&self, index: usize) -> Option<Arc<Lease>> {
+        match &*lock(&self.turn) {
+            Turn::Asking { .. } => {
+                self.pushed.fetch_or(1 << index.min(63), Ordering::AcqRel);
+                self.changed.notify_one();
+                None
+            }
+            Turn::Holding(hold) => hold.upgrade().map(|hold| Arc::clone(hold.lease())),
+            _ => None,
+        }
+    }
+
+    /// Resolves when it is worth asking again: a push came from `quorum` nodes, or from one and
+    /// the others had `patience` to follow. `false`: the engine was closed meanwhile.
+    pub(crate) async fn woken(&self, quorum: usize, patience: Duration) -> bool {
+        let mut first = None;
+        loop {
+            if matches!(&*lock(&self.turn), Turn::Closed) {
+                return false;
+            }
+            let count = usize::try_from(self.pushed.load(Ordering::Acquire).count_ones())
+                .unwrap_or_default();
+            if count >= quorum {
+                return true;
+            }
+            if count > 0 {
+                let until = *first.get_or_insert_with(|| tokio::time::Instant::now() + patience);
+                if tokio::time::timeout_at(until, self.changed.notified())
+                    .await
+                    .is_err()
+                {
+                    return true;
+                }
+            } else {
+                self.changed.notified().await;
+            }
+        }
+    }
+}

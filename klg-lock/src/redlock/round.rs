@@ -1,0 +1,457 @@
+//! One round to all nodes: the algorithm's four steps, decided as early as the answers allow.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::clock::{Clock, Moment};
+use super::fence::{Agreement, TokenRange};
+use super::quorum::{Ballot, Standing, Tally, quorum};
+use super::validity::validity;
+use crate::error::{NodeError, NodeErrorKind, NodeFault, Votes};
+use crate::node::{Claim, Node, Occupied, Op, Reply, Request, Vote};
+
+/// The nodes that vote, and the clock that measures their promises.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    list: Box<[Arc<dyn Node>]>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) drift_factor: f64,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    Acquired {
+        valid_until: Moment,
+        tokens: TokenRange,
+    },
+    Refused(Refusal),
+    Unavailable(Votes),
+}
+
+/// Why an attempt was refused, and when it is worth asking again.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// The holder that stands in the way on most nodes.
+    pub(crate) holder: Option<Occupied>,
+    /// After this long a quorum may be free, unless somebody extends; `None`: never by itself.
+    pub(crate) free_in: Option<Duration>,
+    /// No holder value can have a quorum: contenders block each other, nobody holds the lock.
+    pub(crate) split: bool,
+}
+
+/// What an extension came to.
+#[derive(Debug)]
+pub(crate) enum Extension {
+    /// The quorum stands; `tokens` where some were asked for.
+    Extended {
+        valid_until: Moment,
+        tokens: Option<TokenRange>,
+    },
+    /// A quorum no longer carries the value.
+    Gone,
+    /// Too few answered; the old validity goes on.
+    Unsure(Votes),
+}
+
+/// What a release came to.
+#[derive(Debug)]
+pub(crate) enum Release {
+    /// A quorum carried the value and deleted it.
+    Done,
+    /// A quorum answered, but the value was no longer there: the lock had ended before.
+    Gone,
+    /// No quorum answered in time; the nodes go on being asked in the background.
+    Unsure(Votes),
+}
+
+impl Nodes {
+    pub(crate) fn new(list: Vec<Arc<dyn Node>>, clock: Arc<dyn Clock>, drift_factor: f64) -> Self {
+        Self {
+            list: list.into_boxed_slice(),
+            clock,
+            drift_factor,
+        }
+    }
+
+    pub(crate) fn list(&self) -> &[Arc<dyn Node>] {
+        &self.list
+    }
+
+    pub(crate) fn quorum(&self) -> usize {
+        quorum(self.list.len())
+    }
+
+    /// Whether a quorum tells by a push when it is worth asking again.
+    pub(crate) fn pushes(&self) -> bool {
+        self.list.iter().filter(|node| node.pushes()).count() >= self.quorum()
+    }
+
+    pub(crate) fn single_slot(&self) -> bool {
+        self.list.iter().any(|node| node.single_slot())
+    }
+
+    fn ask_all(&self, claim: &Arc<Claim>, op: Op) -> Replies {
+        Replies::new(self.list.iter().map(|node| {
+            node.submit(Request {
+                claim: Arc::clone(claim),
+                op,
+            })
+        }))
+    }
+
+    fn ask(&self, index: usize, claim: &Arc<Claim>, op: Op) -> Option<Reply> {
+        let node = self.list.get(index)?;
+        Some(node.submit(Request {
+            claim: Arc::clone(claim),
+            op,
+        }))
+    }
+
+    fn fault(&self, index: usize, error: NodeError) -> NodeFault {
+        NodeFault::new(self.list.get(index).map_or("?", |node| node.label()), error)
+    }
+
+    /// Acquire: asks every node at once, and has a quorum store the largest fencing number.
+    ///
+    /// What was granted to an attempt that failed is released before this returns. The caller has
+    /// to release the claim when it drops this future, or the lock it got.
+    pub(crate) async fn acquire(&self, claim: &Arc<Claim>, ttl: Duration, reserve: u64) -> Attempt {
+        let mut clean = vec![false; self.list.len()];
+        let attempt = self.try_acquire(claim, ttl, reserve, &mut clean).await;
+        if !matches!(attempt, Attempt::Acquired { .. }) {
+            claim.mark_released();
+            // Granted, late and failed alike; a node that refused holds nothing of this value.
+            for (index, _) in clean.iter().enumerate().filter(|(_, clean)| !**clean) {
+                drop(self.ask(index, claim, Op::Release { keep_trying: ttl }));
+            }
+        }
+        attempt
+    }
+
+    async fn try_acquire(
+        &self,
+        claim: &Arc<Claim>,
+        ttl: Duration,
+        reserve: u64,
+        clean: &mut [bool],
+    ) -> Attempt {
+        let start = self.clock.now();
+        let mut replies = self.ask_all(claim, Op::Acquire { ttl, reserve });
+        let mut tally = Tally::new(self.list.len());
+        let mut ends: Vec<(usize, u64)> = Vec::with_capacity(self.quorum());
+        let mut held = Vec::new();
+        let mut faults = Vec::new();
+        while let Some((index, answer)) = replies.next().await {
+            match answer {
+                Ok(Vote::Granted { end }) => {
+                    ends.push((index, end));
+                    tally.count(Ballot::Grant);
+                }
+                Ok(Vote::Held(occupied)) => {
+                    held.push(occupied);
+                    if let Some(clean) = clean.get_mut(index) {
+                        *clean = true;
+                    }
+                    tally.count(Ballot::Refusal);
+                }
+                Ok(Vote::Missing) => tally.count(Ballot::Refusal),
+                Err(error) => {
+                    faults.push(self.fault(index, error));
+                    tally.count(Ballot::Failure);
+                }
+            }
+            match tally.standing() {
+                Standing::Open => {}
+                Standing::Reached => break,
+                Standing::Refused => return Attempt::Refused(refusal(&tally, &held)),
+                Standing::Failed => return Attempt::Unavailable(Votes(faults.into())),
+            }
+        }
+        let Some(end) = self.agree(claim, &ends, replies, &mut faults).await else {
+            return if faults.is_empty() {
+                // Keys vanished between the grant and the raise: nobody holds the lock by this.
+                Attempt::Refused(Refusal {
+                    holder: None,
+                    free_in: Some(Duration::ZERO),
+                    split: true,
+                })
+            } else {
+                Attempt::Unavailable(Votes(faults.into()))
+            };
+        };
+        match validity(ttl, self.drift_factor).map(|valid| start + valid) {
+            Some(valid_until) if self.clock.now() < valid_until => Attempt::Acquired {
+                valid_until,
+                tokens: TokenRange::ending_at(end, reserve),
+            },
+            _ => {
+                let error = NodeError::new(
+                    NodeErrorKind::TimedOut,
+                    format!("the nodes took longer to answer than the TTL of {ttl:?} is good for"),
+                );
+                Attempt::Unavailable(Votes(Box::new([NodeFault::new("quorum", error)])))
+            }
+        }
+    }
+
+    /// Has a quorum store the largest counter among the grants counted; one more round trip, and
+    /// only where the nodes disagree. `None`: it could not be had.
+    async fn agree(
+        &self,
+        claim: &Arc<Claim>,
+        ends: &[(usize, u64)],
+        mut late: Replies,
+        faults: &mut Vec<NodeFault>,
+    ) -> Option<u64> {
+        let mut agreement = Agreement::among(ends.iter().map(|(_, end)| *end));
+        let fence = agreement.end;
+        let mut raises = Replies::none(self.list.len());
+        for (index, counter) in ends {
+            if agreement.is_behind(*counter) {
+                raises.put(*index, self.ask(*index, claim, Op::Raise { fence }));
+            }
+        }
+        while agreement.stored < self.quorum() {
+            // Two kinds of answers may still help: late grants, and raises.
+            let (raised, index, answer) = poll_fn(|cx| {
+                if let Poll::Ready(Some((index, answer))) = raises.poll_next(cx) {
+                    return Poll::Ready(Some((true, index, answer)));
+                }
+                match late.poll_next(cx) {
+                    Poll::Ready(Some((index, answer))) => Poll::Ready(Some((false, index, answer))),
+                    Poll::Ready(None) if raises.is_empty() => Poll::Ready(None),
+                    _ => Poll::Pending,
+                }
+            })
+            .await?;
+            match answer {
+                Ok(Vote::Granted { end }) if !agreement.is_behind(end) => agreement.stored += 1,
+                Ok(Vote::Granted { .. }) if !raised => {
+                    raises.put(index, self.ask(index, claim, Op::Raise { fence }))
+                }
+                Ok(_) => {}
+                Err(error) => faults.push(self.fault(index, error)),
+            }
+        }
+        Some(fence)
+    }
+
+    /// Extend: the same quorum, only where the nodes still carry the value, and only before
+    /// `valid_until`. `decided` is called the moment the quorum stands; after that the round goes
+    /// on to heal nodes that have lost the key.
+    pub(crate) async fn extend(
+        &self,
+        claim: &Arc<Claim>,
+        ttl: Duration,
+        reserve: u64,
+        known_end: u64,
+        mut decided: impl FnMut(Extension) + Send,
+    ) {
+        let start = self.clock.now();
+        let mut replies = self.ask_all(claim, Op::Extend { ttl, reserve });
+        let mut tally = Tally::new(self.list.len());
+        let mut ends: Vec<(usize, u64)> = Vec::with_capacity(self.quorum());
+        let (mut missing, mut faults) = (Vec::new(), Vec::new());
+        while let Some((index, answer)) = replies.next().await {
+            match answer {
+                Ok(Vote::Granted { end }) => {
+                    ends.push((index, end));
+                    tally.count(Ballot::Grant);
+                }
+                Ok(Vote::Missing) => {
+                    missing.push(index);
+                    tally.count(Ballot::Refusal);
+                }
+                Ok(Vote::Held(_)) => tally.count(Ballot::Refusal),
+                Err(error) => {
+                    faults.push(self.fault(index, error));
+                    tally.count(Ballot::Failure);
+                }
+            }
+            match tally.standing() {
+                Standing::Open => {}
+                Standing::Reached => break,
+                Standing::Refused => return decided(Extension::Gone),
+                Standing::Failed => return decided(Extension::Unsure(Votes(faults.into()))),
+            }
+        }
+        let mut fence = known_end;
+        let mut tokens = None;
+        if reserve > 0 {
+            // Late answers are left to the healing below: a raise needs the counted grants alone.
+            let late = Replies::none(self.list.len());
+            match self.agree(claim, &ends, late, &mut faults).await {
+                Some(end) => {
+                    fence = end;
+                    tokens = Some(TokenRange::ending_at(end, reserve));
+                }
+                None => return decided(Extension::Unsure(Votes(faults.into()))),
+            }
+        }
+        match validity(ttl, self.drift_factor) {
+            Some(valid) => decided(Extension::Extended {
+                valid_until: start + valid,
+                tokens,
+            }),
+            None => return decided(Extension::Unsure(Votes(faults.into()))),
+        }
+        while let Some((index, answer)) = replies.next().await {
+            if matches!(answer, Ok(Vote::Missing)) {
+                missing.push(index);
+            }
+        }
+        for index in missing {
+            // Counts from the next extension on; nobody waits for it.
+            drop(self.ask(index, claim, Op::Heal { ttl, fence }));
+        }
+    }
+
+    /// Release, queued on every node before this returns; the future tells how it went.
+    pub(crate) fn release(
+        &self,
+        claim: &Arc<Claim>,
+        keep_trying: Duration,
+    ) -> impl Future<Output = Release> + Send + use<> {
+        claim.mark_released();
+        let mut replies = self.ask_all(claim, Op::Release { keep_trying });
+        let mut tally = Tally::new(self.list.len());
+        let labels: Vec<Arc<dyn Node>> = self.list.to_vec();
+        async move {
+            let mut faults = Vec::new();
+            while let Some((index, answer)) = replies.next().await {
+                match answer {
+                    Ok(Vote::Granted { .. }) => tally.count(Ballot::Grant),
+                    Ok(Vote::Held(_) | Vote::Missing) => tally.count(Ballot::Refusal),
+                    Err(error) => {
+                        let label = labels.get(index).map_or("?", |node| node.label());
+                        faults.push(NodeFault::new(label, error));
+                        tally.count(Ballot::Failure);
+                    }
+                }
+                match tally.standing() {
+                    Standing::Open => {}
+                    Standing::Reached => return Release::Done,
+                    Standing::Refused => return Release::Gone,
+                    Standing::Failed => return Release::Unsure(Votes(faults.into())),
+                }
+            }
+            Release::Unsure(Votes(faults.into()))
+        }
+    }
+
+    /// Asks every node who holds the first key of the claim.
+    pub(crate) async fn inspect(&self, claim: &Arc<Claim>) -> Result<Option<Occupied>, Votes> {
+        let mut replies = self.ask_all(claim, Op::Inspect);
+        let mut tally = Tally::new(self.list.len());
+        let (mut held, mut faults) = (Vec::new(), Vec::new());
+        while let Some((index, answer)) = replies.next().await {
+            match answer {
+                Ok(Vote::Held(occupied)) => {
+                    held.push(occupied);
+                    tally.count(Ballot::Grant);
+                }
+                Ok(_) => tally.count(Ballot::Grant),
+                Err(error) => {
+                    faults.push(self.fault(index, error));
+                    tally.count(Ballot::Failure);
+                }
+            }
+            // All that answer are heard: a holder needs a quorum of equal values.
+            if tally.standing() == Standing::Failed {
+                return Err(Votes(faults.into()));
+            }
+        }
+        let (count, holder) = most_common(&held);
+        Ok(holder.filter(|_| count >= self.quorum()))
+    }
+}
+
+fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
+    let (most, holder) = most_common(held);
+    // Grants of this attempt are about to be released; so many more must become free.
+    let needed = tally.quorum().saturating_sub(tally.grants()).max(1);
+    let mut times: Vec<Option<Duration>> = held.iter().map(|occupied| occupied.remaining).collect();
+    times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
+    let free_in = times
+        .get(needed.min(times.len()).saturating_sub(1))
+        .copied()
+        .flatten();
+    let split = most + tally.failures() + tally.pending() < tally.quorum();
+    Refusal {
+        holder,
+        free_in,
+        split,
+    }
+}
+
+/// The value that stands on most nodes, and on how many.
+fn most_common(held: &[Occupied]) -> (usize, Option<Occupied>) {
+    let count = |one: &Occupied| held.iter().filter(|other| other.value == one.value).count();
+    let best = held.iter().max_by_key(|one| count(one));
+    (best.map_or(0, count), best.cloned())
+}
+
+/// The answers of one round as they come in, in any order.
+#[derive(Debug)]
+struct Replies {
+    pending: Box<[Option<Reply>]>,
+    left: usize,
+}
+
+impl Replies {
+    fn new(replies: impl Iterator<Item = Reply>) -> Self {
+        let pending: Box<[Option<Reply>]> = replies.map(Some).collect();
+        let left = pending.len();
+        Self { pending, left }
+    }
+
+    fn none(nodes: usize) -> Self {
+        Self {
+            pending: (0..nodes).map(|_| None).collect(),
+            left: 0,
+        }
+    }
+
+    fn put(&mut self, index: usize, reply: Option<Reply>) {
+        if let (Some(slot), Some(reply)) = (self.pending.get_mut(index), reply) {
+            self.left += usize::from(slot.replace(reply).is_none());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<(usize, Result<Vote, NodeError>)>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        for (index, slot) in self.pending.iter_mut().enumerate() {
+            let Some(reply) = slot else { continue };
+            if let Poll::Ready(answer) = Pin::new(reply).poll(cx) {
+                *slot = None;
+                self.left -= 1;
+                // A node that goes away without an answer has been closed.
+                let closed = |_| {
+                    NodeError::new(
+                        NodeErrorKind::Closed,
+                        "the client was closed before it answered",
+                    )
+                };
+                return Poll::Ready(Some((index, answer.map_err(closed).and_then(|vote| vote))));
+            }
+        }
+        Poll::Pending
+    }
+
+    async fn next(&mut self) -> Option<(usize, Result<Vote, NodeError>)> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+}

@@ -1,0 +1,103 @@
+//! The settings of one engine, and which of its two kinds of lock is meant.
+
+use std::time::Duration;
+
+use super::holder::program_name;
+use super::retry::Retry;
+use super::validity::{MAX_TTL, MIN_TTL, validity};
+use crate::error::LockError;
+
+/// What one engine does unless a request says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) ttl: Duration,
+    pub(crate) drift_factor: f64,
+    pub(crate) auto_extend: bool,
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) buffer: Retry,
+    /// Most hand-overs in a row, and for how long, before other processes get their chance.
+    pub(crate) handover: u32,
+    pub(crate) handover_time: Duration,
+    pub(crate) deferred_release: bool,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) service: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // As in the origin of this library: long enough to survive a pause of the process.
+            ttl: Duration::from_secs(60),
+            // As in the Redlock description.
+            drift_factor: 0.01,
+            auto_extend: true,
+            max_hold: None,
+            buffer: Retry::new(),
+            handover: 64,
+            handover_time: Duration::from_millis(100),
+            deferred_release: false,
+            shutdown_grace: Duration::from_secs(10),
+            service: program_name(),
+        }
+    }
+}
+
+/// Which default a request starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Fails at once when the resource is held.
+    Mutex,
+    /// Waits its turn.
+    Buffer,
+}
+
+/// What becomes of the routine when exclusivity is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLost {
+    /// It is dropped at its next await, and the caller gets [`LockError::Lost`].
+    #[default]
+    Cancel,
+    /// It goes on; `lock.lost()` resolves, and its own result comes back.
+    Signal,
+}
+
+/// Refuses TTLs that cannot be kept.
+pub(crate) fn check_ttl(
+    option: &'static str,
+    ttl: Duration,
+    drift_factor: f64,
+) -> Result<(), LockError> {
+    let invalid = |reason: String| LockError::InvalidTtl {
+        option,
+        reason: reason.into(),
+    };
+    if ttl < MIN_TTL {
+        return Err(invalid(format!(
+            "{ttl:?} is too short, give at least {MIN_TTL:?}"
+        )));
+    }
+    if ttl > MAX_TTL {
+        return Err(invalid(format!(
+            "{ttl:?} is too long, give at most {} days; a lock that must outlive its process needs another mechanism",
+            MAX_TTL.as_secs() / 86_400
+        )));
+    }
+    if validity(ttl, drift_factor).is_none() {
+        return Err(invalid(format!(
+            "{ttl:?} leaves no validity at a drift factor of {drift_factor}"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses bounds that would end a lock before it begins.
+pub(crate) fn check_max_hold(max_hold: Duration) -> Result<(), LockError> {
+    if max_hold < MIN_TTL {
+        return Err(LockError::InvalidTtl {
+            option: "max_hold",
+            reason: format!("{max_hold:?} is too short, give at least {MIN_TTL:?}").into(),
+        });
+    }
+    Ok(())
+}
