@@ -6,6 +6,7 @@ mod error;
 mod memory;
 mod node;
 mod redlock;
+mod registry;
 mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
@@ -19,3 +20,4 @@ pub use redlock::{
     FencingToken, Inspection, IntoResources, Lock, LockHandle, LockRequest, OnLost, Redlock,
     RedlockBuilder, Retry,
 };
+pub use registry::{Registry, RegistryBuilder, RuntimeBinding, init, registry};

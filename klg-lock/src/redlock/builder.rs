@@ -4,106 +4,104 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Redlock;
-use super::clock::{Clock, TokioClock};
-use super::core::{Core, server_clock};
+use super::clock::{BootClock, Clock, TokioClock};
+use super::core::Core;
 use super::keeper::Keeper;
 use super::resources::Naming;
 use super::retry::Retry;
-use super::settings::{Kind, Settings, check_max_hold, check_ttl};
+use super::settings::{Kind, Settings};
 use crate::client::Endpoint;
+use crate::config::{ClientConfig, Config, RedlockConfig, Uri};
 use crate::error::Error;
-use crate::node::{self, Node, NodeOptions};
+use crate::node::{self, NodeOptions};
 
 /// Builds an engine that belongs to no registry; made by [`Redlock::builder`].
 ///
 /// # Default
-/// One node, `redis://localhost:6379`; prefix `redis_`, namespace `lock:`, TTL 60 s, drift factor
-/// 0.01, auto-extension on, the mutex kind.
+/// As in [`Config`]: one node, `redis://localhost:6379`; prefix `redis_`, namespace `lock:`, TTL
+/// 60 s, drift factor 0.01, auto-extension on; and the mutex kind.
 #[must_use = "a builder does nothing until `connect` is called"]
 #[derive(Clone, Debug)]
 pub struct RedlockBuilder {
-    nodes: Vec<String>,
-    prefix: String,
-    namespace: String,
+    config: Config,
     kind: Kind,
-    settings: Settings,
-    options: NodeOptions,
 }
 
 impl Default for RedlockBuilder {
     fn default() -> Self {
         Self {
-            nodes: vec!["redis://localhost:6379".to_owned()],
-            prefix: "redis_".to_owned(),
-            namespace: "lock:".to_owned(),
+            config: Config::default(),
             kind: Kind::Mutex,
-            settings: Settings::default(),
-            options: NodeOptions::default(),
         }
     }
 }
 
 impl RedlockBuilder {
+    /// Takes over the sections `redis` (the default client) and `redlock` of a configuration.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
     /// The independent masters that vote, by URI. One is fine; more should be an odd number.
-    pub fn nodes<S: Into<String>>(mut self, nodes: impl IntoIterator<Item = S>) -> Self {
-        self.nodes = nodes.into_iter().map(Into::into).collect();
+    pub fn nodes<U: Into<Uri>>(mut self, nodes: impl IntoIterator<Item = U>) -> Self {
+        self.config = self.config.nodes(nodes);
         self
     }
 
     /// What every key begins with. No braces, except for one complete hash tag.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.config = self.config.prefix(prefix);
         self
     }
 
     /// What stands between the prefix and the resource in a lock's key. No braces.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = namespace.into();
-        self
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.set(|redlock| redlock.namespace = namespace.into())
     }
 
     /// How long nodes keep a lock without an extension; 5 ms to 24 days.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.settings.ttl = ttl;
-        self
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.set(|redlock| redlock.ttl = ttl)
     }
 
     /// By how much clocks may drift apart, as a share of the TTL; 0 to below 1.
-    pub fn drift_factor(mut self, drift_factor: f64) -> Self {
-        self.settings.drift_factor = drift_factor;
-        self
+    pub fn drift_factor(self, drift_factor: f64) -> Self {
+        self.set(|redlock| redlock.drift_factor = drift_factor)
     }
 
     /// Whether locks are extended in the background while they are held.
-    pub fn auto_extend(mut self, auto_extend: bool) -> Self {
-        self.settings.auto_extend = auto_extend;
-        self
+    pub fn auto_extend(self, auto_extend: bool) -> Self {
+        self.set(|redlock| redlock.auto_extend = auto_extend)
     }
 
-    /// Ends every lock after this long, whatever its holder does.
-    pub fn max_hold(mut self, max_hold: Duration) -> Self {
-        self.settings.max_hold = Some(max_hold);
-        self
+    /// Ends every lock after this long, whatever its holder does; at least 5 ms.
+    pub fn max_hold(self, max_hold: Duration) -> Self {
+        self.set(|redlock| redlock.max_hold = Some(max_hold))
     }
 
     /// How long one node has to answer one request before it counts as failed.
-    pub fn node_timeout(mut self, timeout: Duration) -> Self {
-        self.options.node_timeout = timeout;
-        self
+    pub fn node_timeout(self, timeout: Duration) -> Self {
+        self.set(|redlock| redlock.node_timeout = timeout)
     }
 
     /// How often in a row, and for how long, a lock may go from holder to holder inside this
     /// process before it is really released; 0 releases each time.
-    pub fn handover(mut self, times: u32, time: Duration) -> Self {
-        self.settings.handover = times;
-        self.settings.handover_time = time;
-        self
+    pub fn handover(self, times: u32, time: Duration) -> Self {
+        self.set(|redlock| {
+            redlock.handover = times;
+            redlock.handover_time = time;
+        })
     }
 
     /// What contenders and `inspect` are told the holder is, beside host and process id.
-    pub fn service(mut self, service: impl Into<String>) -> Self {
-        self.settings.service = service.into();
-        self
+    pub fn service(self, service: impl Into<String>) -> Self {
+        self.set(|redlock| redlock.service = Some(service.into()))
+    }
+
+    /// Whether `using` returns before the nodes have confirmed the release.
+    pub fn deferred_release(self, deferred: bool) -> Self {
+        self.set(|redlock| redlock.deferred_release = deferred)
     }
 
     /// Locks fail at once when the resource is held, unless the request says how long to wait.
@@ -115,122 +113,109 @@ impl RedlockBuilder {
     /// Locks wait their turn.
     pub fn buffer(mut self, retry: Retry) -> Self {
         self.kind = Kind::Buffer;
-        self.settings.buffer = retry;
+        self.set(|redlock| redlock.buffer = retry.into())
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut RedlockConfig)) -> Self {
+        change(&mut self.config.redlock);
         self
     }
 
-    /// Checks the settings and connects.
+    /// Checks the settings and connects. Has to be called inside a tokio runtime, in which the
+    /// engine's tasks then run.
     ///
     /// A server that is away does not fail this: locks report it until it is back.
     ///
     /// # Errors
     /// [`Error::Config`] for settings that cannot work; [`Error::Redis`] for servers that will
-    /// never serve, such as a wrong password.
+    /// never serve, such as one that refuses the password.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
     pub async fn connect(self) -> Result<Redlock, Error> {
-        let Self {
-            nodes,
-            prefix,
-            namespace,
-            kind,
-            settings,
-            options,
-        } = self;
-        check(&settings, &prefix, &namespace)?;
-        let endpoints = endpoints(&nodes)?;
-        let clock = clock_for(&endpoints);
-        let nodes = open(&endpoints, &options).await?;
-        let keeper = Keeper::start(Arc::clone(&clock));
-        let core = Core::new(
-            nodes,
-            Naming::new(&prefix, &namespace),
-            settings,
-            clock,
-            keeper,
-        );
+        let Self { config, kind } = self;
+        config.check()?;
+        let uris = node_uris(&config.redlock, &config.redis.default_client());
+        let core = connect(
+            &config,
+            "default",
+            &config.redis.default_client(),
+            &uris,
+            None,
+        )
+        .await?;
         Ok(Redlock::new(core, kind))
     }
 }
 
-/// Parses node URIs; none at all, and the same server twice, are mistakes.
-pub(crate) fn endpoints(uris: &[String]) -> Result<Vec<Endpoint>, Error> {
-    if uris.is_empty() {
-        return Err(Error::config(
-            "no Redlock node is given; name at least one, such as \"redis://localhost:6379\"",
-        ));
+/// The nodes to vote: those that are configured, or the client's server alone.
+pub(crate) fn node_uris(redlock: &RedlockConfig, client: &ClientConfig) -> Vec<Uri> {
+    if redlock.nodes.is_empty() {
+        vec![client.uri.clone()]
+    } else {
+        redlock.nodes.clone()
     }
+}
+
+/// Connects an engine for one client. `keeper`: a timer to share with engines of the same clock.
+pub(crate) async fn connect(
+    config: &Config,
+    name: &str,
+    client: &ClientConfig,
+    uris: &[Uri],
+    keepers: Option<&Keepers>,
+) -> Result<Arc<Core>, Error> {
     let endpoints = uris
         .iter()
-        .map(|uri| Endpoint::parse(uri))
+        .map(|uri| Endpoint::of(uri, client))
         .collect::<Result<Vec<_>, _>>()?;
-    for (index, endpoint) in endpoints.iter().enumerate() {
-        if endpoints[..index]
-            .iter()
-            .any(|other| other.is_same_server(endpoint))
-        {
-            return Err(Error::config(format!(
-                "the Redlock node {} is named twice; a server has one vote, so name each once",
-                endpoint.label()
-            )));
+    let options = NodeOptions {
+        name: name.into(),
+        deadline: config.redlock.node_timeout,
+        connect_timeout: client.connect_timeout,
+        require_connection: client.require_connection,
+        ..NodeOptions::default()
+    };
+    // All at once: one that is away costs its connect timeout only once.
+    let opening = endpoints
+        .iter()
+        .map(|endpoint| node::open(endpoint, &options));
+    let nodes = futures_util::future::try_join_all(opening).await?;
+    let own = Keepers::default();
+    let (clock, keeper) = keepers
+        .unwrap_or(&own)
+        .of(endpoints.iter().all(Endpoint::is_memory));
+    let naming = Naming::new(&client.prefix, &config.redlock.namespace);
+    Ok(Core::new(
+        nodes,
+        naming,
+        Settings::from(&config.redlock),
+        clock,
+        keeper,
+    ))
+}
+
+/// The timer tasks of one registry: one for servers, one for memory, whose time tests can pause.
+#[derive(Debug, Default)]
+pub(crate) struct Keepers {
+    servers: std::sync::OnceLock<(Arc<dyn Clock>, Arc<Keeper>)>,
+    memory: std::sync::OnceLock<(Arc<dyn Clock>, Arc<Keeper>)>,
+}
+
+impl Keepers {
+    fn of(&self, memory: bool) -> (Arc<dyn Clock>, Arc<Keeper>) {
+        let start = |clock: Arc<dyn Clock>| {
+            let keeper = Keeper::start(Arc::clone(&clock));
+            (clock, keeper)
+        };
+        if memory {
+            self.memory
+                .get_or_init(|| start(Arc::new(TokioClock::new())))
+                .clone()
+        } else {
+            self.servers
+                .get_or_init(|| start(Arc::new(BootClock::new())))
+                .clone()
         }
     }
-    Ok(endpoints)
-}
-
-/// In memory time may be paused by a test; servers have a time of their own.
-pub(crate) fn clock_for(endpoints: &[Endpoint]) -> Arc<dyn Clock> {
-    if endpoints.iter().all(Endpoint::is_memory) {
-        Arc::new(TokioClock::new())
-    } else {
-        server_clock()
-    }
-}
-
-pub(crate) async fn open(
-    endpoints: &[Endpoint],
-    options: &NodeOptions,
-) -> Result<Vec<Arc<dyn Node>>, Error> {
-    let mut nodes = Vec::with_capacity(endpoints.len());
-    // All at once: one that is away costs its connect timeout only once.
-    let opening: Vec<_> = endpoints
-        .iter()
-        .map(|endpoint| node::open(endpoint, options))
-        .collect();
-    for node in futures_util::future::join_all(opening).await {
-        nodes.push(node?);
-    }
-    Ok(nodes)
-}
-
-/// Settings that could never give a lock.
-pub(crate) fn check(settings: &Settings, prefix: &str, namespace: &str) -> Result<(), Error> {
-    if !(0.0..1.0).contains(&settings.drift_factor) {
-        return Err(Error::config(format!(
-            "drift_factor is {}, but must be at least 0 and below 1",
-            settings.drift_factor
-        )));
-    }
-    check_ttl("ttl", settings.ttl, settings.drift_factor)?;
-    settings.max_hold.map_or(Ok(()), check_max_hold)?;
-    check_naming(prefix, namespace)
-}
-
-/// A brace in the wrong place would put a lock and its fencing counter into different slots.
-pub(crate) fn check_naming(prefix: &str, namespace: &str) -> Result<(), Error> {
-    let one_tag = || {
-        let (before, rest) = prefix.split_once('{')?;
-        let (tag, after) = rest.split_once('}')?;
-        let plain = |part: &str| !part.contains(['{', '}']);
-        (plain(before) && plain(tag) && plain(after) && !tag.is_empty()).then_some(())
-    };
-    if prefix.contains(['{', '}']) && one_tag().is_none() {
-        return Err(Error::config(format!(
-            "the prefix {prefix:?} has a stray brace; use none, or one complete hash tag such as \"{{app}}:\""
-        )));
-    }
-    if namespace.contains(['{', '}']) {
-        return Err(Error::config(format!(
-            "the namespace {namespace:?} has a brace; put a hash tag into the prefix or the resource instead"
-        )));
-    }
-    Ok(())
 }

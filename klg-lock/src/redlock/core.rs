@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::clock::{BootClock, Clock};
+use super::clock::Clock;
 use super::holder::Identity;
 use super::keeper::Keeper;
 use super::lease::Lease;
@@ -190,9 +190,4 @@ impl Drop for Body {
             self.core.changed.notify_waiters();
         }
     }
-}
-
-/// The clock of engines that talk to servers.
-pub(crate) fn server_clock() -> Arc<dyn Clock> {
-    Arc::new(BootClock::new())
 }

@@ -185,6 +185,21 @@ impl LockRequest {
             .naming
             .keys(&self.resources, self.core.nodes.single_slot())?;
         check_ttl("ttl", self.ttl, self.core.nodes.drift_factor)?;
+        if let Some(max_ttl) = self
+            .core
+            .settings
+            .max_ttl
+            .filter(|longest| self.ttl > *longest)
+        {
+            let reason = format!(
+                "{:?} is longer than the configured max_ttl of {max_ttl:?}",
+                self.ttl
+            );
+            return Err(LockError::InvalidTtl {
+                option: "ttl",
+                reason: reason.into(),
+            });
+        }
         self.max_hold.map_or(Ok(()), check_max_hold)?;
         held::check(self.core.id(), &keys)?;
         Ok(Arc::new(keys))

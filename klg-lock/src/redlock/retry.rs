@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::config::BufferConfig;
+
 /// How long and how often a buffer lock tries.
 ///
 /// # Default
@@ -77,6 +79,27 @@ impl Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl From<&BufferConfig> for Retry {
+    fn from(config: &BufferConfig) -> Self {
+        Self {
+            wait: config.wait,
+            count: config.retry_count,
+            delay: config.retry_delay,
+            jitter: config.retry_jitter,
+        }
+    }
+}
+
+impl From<Retry> for BufferConfig {
+    fn from(retry: Retry) -> Self {
+        Self::default()
+            .wait(retry.wait)
+            .retry_count(retry.count)
+            .retry_delay(retry.delay)
+            .retry_jitter(retry.jitter)
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::holder::program_name;
 use super::retry::Retry;
 use super::validity::{MAX_TTL, MIN_TTL, validity};
+use crate::config::RedlockConfig;
 use crate::error::LockError;
 
 /// What one engine does unless a request says otherwise.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) ttl: Duration,
+    pub(crate) max_ttl: Option<Duration>,
     pub(crate) drift_factor: f64,
     pub(crate) auto_extend: bool,
     pub(crate) max_hold: Option<Duration>,
@@ -23,21 +25,20 @@ pub(crate) struct Settings {
     pub(crate) service: String,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
+impl From<&RedlockConfig> for Settings {
+    fn from(config: &RedlockConfig) -> Self {
         Self {
-            // As in the origin of this library: long enough to survive a pause of the process.
-            ttl: Duration::from_secs(60),
-            // As in the Redlock description.
-            drift_factor: 0.01,
-            auto_extend: true,
-            max_hold: None,
-            buffer: Retry::new(),
-            handover: 64,
-            handover_time: Duration::from_millis(100),
-            deferred_release: false,
-            shutdown_grace: Duration::from_secs(10),
-            service: program_name(),
+            ttl: config.ttl,
+            max_ttl: config.max_ttl,
+            drift_factor: config.drift_factor,
+            auto_extend: config.auto_extend,
+            max_hold: config.max_hold,
+            buffer: Retry::from(&config.buffer),
+            handover: config.handover,
+            handover_time: config.handover_time,
+            deferred_release: config.deferred_release,
+            shutdown_grace: config.shutdown_grace,
+            service: config.service.clone().unwrap_or_else(program_name),
         }
     }
 }

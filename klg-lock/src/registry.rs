@@ -1,0 +1,251 @@
+//! The registry: every client and engine of one configuration, and which registry is the current one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use once_cell::sync::OnceCell;
+use tokio::runtime::{Handle, Id};
+
+use crate::config::{Config, RedisConfig};
+use crate::error::{Error, LockError};
+use crate::redlock::Redlock;
+use crate::redlock::builder::{Keepers, connect, node_uris};
+use crate::redlock::core::Core;
+use crate::redlock::settings::Kind;
+use crate::sync::lock;
+
+static GLOBAL: OnceCell<Registry> = OnceCell::new();
+
+tokio::task_local! {
+    static SCOPED: Registry;
+}
+
+/// Makes a registry and has it be the global one.
+///
+/// # Errors
+/// [`Error::AlreadyInitialized`] the second time; else those of [`RegistryBuilder::build`].
+///
+/// # Cancel safety
+/// Dropping the future leaves nothing behind; `init` can then be called again.
+pub async fn init(config: Config) -> Result<(), Error> {
+    if GLOBAL.get().is_some() {
+        return Err(Error::AlreadyInitialized);
+    }
+    let registry = Registry::builder().config(config).build().await?;
+    // Two calls at the same time: the first to get here wins.
+    GLOBAL.set(registry).map_err(|_| Error::AlreadyInitialized)
+}
+
+/// The current registry: that of the surrounding [`Registry::scope`], else the one bound to this
+/// tokio runtime ([`Registry::bind_runtime`]), else the global one ([`init`]).
+///
+/// # Errors
+/// [`LockError::NotInitialized`] when there is none.
+pub fn registry() -> Result<Registry, LockError> {
+    if let Ok(registry) = SCOPED.try_with(Registry::clone) {
+        return Ok(registry);
+    }
+    bound()
+        .or_else(|| GLOBAL.get().cloned())
+        .ok_or(LockError::NotInitialized)
+}
+
+/// Registries bound to runtimes.
+fn bindings() -> &'static Mutex<HashMap<Id, Registry>> {
+    static BINDINGS: OnceLock<Mutex<HashMap<Id, Registry>>> = OnceLock::new();
+    BINDINGS.get_or_init(Mutex::default)
+}
+
+fn bound() -> Option<Registry> {
+    let bindings = lock(bindings());
+    if bindings.is_empty() {
+        return None;
+    }
+    bindings.get(&Handle::try_current().ok()?.id()).cloned()
+}
+
+/// Everything that one configuration describes: locks, clients, store and cache; cheap to clone.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use klg_lock::{Config, Registry};
+///
+/// let registry = Registry::builder().config(Config::default().uri("memory://")).build().await?;
+/// let sum = registry.mutex().using("key1", |_lock| async { 1 + 1 }).await?;
+/// assert_eq!(sum, 2);
+/// registry.shutdown().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    default: Arc<Core>,
+    /// Engines by client name; that of the default client votes on the configured nodes.
+    engines: BTreeMap<Box<str>, Arc<Core>>,
+}
+
+/// Builds a registry that is not global; made by [`Registry::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+#[derive(Clone, Debug, Default)]
+pub struct RegistryBuilder {
+    config: Config,
+}
+
+impl RegistryBuilder {
+    /// What to build from; the default configuration unless set.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Checks the configuration and connects. Has to be called inside a tokio runtime, in which
+    /// the registry's tasks then run.
+    ///
+    /// A server that is away does not fail this unless `require_connection` is set: calls report it
+    /// until it is back.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for settings that cannot work; [`Error::Redis`] for servers that will
+    /// never serve, such as one that refuses the password.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
+    pub async fn build(self) -> Result<Registry, Error> {
+        let config = self.config;
+        config.check()?;
+        let keepers = Keepers::default();
+        let mut engines = BTreeMap::new();
+        let client = config.redis.default_client();
+        let uris = node_uris(&config.redlock, &client);
+        let default = connect(
+            &config,
+            RedisConfig::DEFAULT_CLIENT,
+            &client,
+            &uris,
+            Some(&keepers),
+        )
+        .await?;
+        engines.insert(RedisConfig::DEFAULT_CLIENT.into(), Arc::clone(&default));
+        for (name, client) in &config.redis.clients {
+            let uris = [client.uri.clone()];
+            let core = connect(&config, name, client, &uris, Some(&keepers)).await?;
+            engines.insert(name.as_str().into(), core);
+        }
+        Ok(Registry {
+            inner: Arc::new(Inner { default, engines }),
+        })
+    }
+}
+
+impl Registry {
+    /// Builds a registry that is not global.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder::default()
+    }
+
+    /// Locks that fail at once when the resource is held.
+    #[must_use]
+    pub fn mutex(&self) -> Redlock {
+        self.default_engine(Kind::Mutex)
+    }
+
+    /// Locks that wait their turn.
+    #[must_use]
+    pub fn buffer(&self) -> Redlock {
+        self.default_engine(Kind::Buffer)
+    }
+
+    /// [`mutex`](Self::mutex) on the server of a named client.
+    ///
+    /// # Errors
+    /// [`LockError::UnknownClient`], which lists the known ones.
+    pub fn mutex_on(&self, client: &str) -> Result<Redlock, LockError> {
+        self.engine(client, Kind::Mutex)
+    }
+
+    /// [`buffer`](Self::buffer) on the server of a named client.
+    ///
+    /// # Errors
+    /// [`LockError::UnknownClient`], which lists the known ones.
+    pub fn buffer_on(&self, client: &str) -> Result<Redlock, LockError> {
+        self.engine(client, Kind::Buffer)
+    }
+
+    fn default_engine(&self, kind: Kind) -> Redlock {
+        Redlock::new(Arc::clone(&self.inner.default), kind)
+    }
+
+    fn engine(&self, client: &str, kind: Kind) -> Result<Redlock, LockError> {
+        match self.inner.engines.get(client) {
+            Some(core) => Ok(Redlock::new(Arc::clone(core), kind)),
+            None => Err(LockError::UnknownClient {
+                name: client.into(),
+                known: self.inner.engines.keys().map(ToString::to_string).collect(),
+            }),
+        }
+    }
+
+    /// Has this registry be the current one inside `future`; not in tasks that it spawns.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        SCOPED.scope(self.clone(), future)
+    }
+
+    /// Has this registry be the current one for all that runs on the current tokio runtime, spawned
+    /// tasks and `spawn_blocking` included, until the guard is dropped: so tests run side by side.
+    ///
+    /// Outside a runtime it binds nothing.
+    #[must_use = "the binding ends when the guard is dropped"]
+    pub fn bind_runtime(&self) -> RuntimeBinding {
+        let id = Handle::try_current().ok().map(|handle| handle.id());
+        let before = id.and_then(|id| lock(bindings()).insert(id, self.clone()));
+        RuntimeBinding { id, before }
+    }
+
+    /// Stops taking requests, lets bodies that run under a lock finish (for `shutdown_grace`),
+    /// releases what is still held, and closes every connection.
+    ///
+    /// # Errors
+    /// None today; kept so that a shutdown that could not release everything can say so.
+    ///
+    /// # Cancel safety
+    /// No new lock is taken once it has been polled; the rest goes on only while it is polled.
+    pub fn shutdown(&self) -> impl Future<Output = Result<(), Error>> + use<> {
+        let inner = Arc::clone(&self.inner);
+        async move {
+            let closing = inner.engines.values().map(|core| core.close());
+            futures_util::future::join_all(closing).await;
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("clients", &self.inner.engines.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends what [`Registry::bind_runtime`] began when it is dropped.
+#[must_use = "the binding ends when the guard is dropped"]
+#[derive(Debug)]
+pub struct RuntimeBinding {
+    id: Option<Id>,
+    before: Option<Registry>,
+}
+
+impl Drop for RuntimeBinding {
+    fn drop(&mut self) {
+        let Some(id) = self.id else { return };
+        let mut bindings = lock(bindings());
+        match self.before.take() {
+            Some(before) => drop(bindings.insert(id, before)),
+            None => drop(bindings.remove(&id)),
+        }
+    }
+}
