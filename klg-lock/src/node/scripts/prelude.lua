@@ -76,7 +76,8 @@ local function reserve(count)
       following = math.max(following, time[1] * 1000000 + time[2])
     end
   end
-  local last = following + count - 1
+  -- In this order: beyond 2^53 the sum would be rounded, and seem to fit.
+  local last = following + (count - 1)
   if last >= 9007199254740992 then
     return nil, redis.error_reply('ERR fencing counter: ' .. KEYS[n + 1] .. ' has reached 2^53; delete that key, and check the clock of this server')
   end
