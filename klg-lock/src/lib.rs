@@ -1,5 +1,7 @@
 //! Run async functions under a Redis distributed lock.
 
+#[cfg(feature = "axum")]
+mod axum;
 mod client;
 pub mod config;
 mod error;
