@@ -23,6 +23,8 @@ pub(crate) enum Value {
     Text(Box<[u8]>),
     /// A string that is a number, kept as one.
     Int(i64),
+    /// Names in order: the queue of those who wait for a lock.
+    Names(Vec<Arc<str>>),
 }
 
 impl Value {
@@ -31,6 +33,7 @@ impl Value {
         match self {
             Self::Text(text) => Some(String::from_utf8_lossy(text).into()),
             Self::Int(number) => Some(number.to_string().into()),
+            Self::Names(_) => None,
         }
     }
 
@@ -39,6 +42,7 @@ impl Value {
         match self {
             Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
             Self::Int(number) => Some(*number),
+            Self::Names(_) => None,
         }
     }
 }

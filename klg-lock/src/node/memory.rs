@@ -102,6 +102,21 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
     ks.count(name(request.op));
     match request.op {
         Op::Release { .. } => return Ok(release(ks, claim, now)),
+        Op::Leave => return Ok(queue::leave(ks, claim)),
+        Op::Queue {
+            ttl,
+            reserve,
+            life,
+            watch,
+        } => match queue::stand(ks, claim, now, life, watch) {
+            Some(ahead) => return Ok(ahead),
+            None => {
+                let end = reserve_numbers(ks, claim, now, reserve.max(1))?;
+                hold(ks, claim, now, ttl);
+                queue::served(ks, claim, now);
+                return Ok(Vote::Granted { end });
+            }
+        },
         Op::Inspect => return Ok(inspect(ks, claim, now)),
         _ => {}
     }
@@ -127,7 +142,7 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
         Op::Extend { ttl, reserve } => (reserve_numbers(ks, claim, now, reserve)?, Some(ttl)),
         Op::Heal { ttl, fence } => (raise(ks, claim, now, Some(fence))?, Some(ttl)),
         Op::Raise { fence } => (raise(ks, claim, now, Some(fence))?, None),
-        Op::Release { .. } | Op::Inspect => (0, None),
+        Op::Release { .. } | Op::Inspect | Op::Queue { .. } | Op::Leave => (0, None),
     };
     if let Some(ttl) = ttl {
         hold(ks, claim, now, ttl);
@@ -144,6 +159,8 @@ fn name(op: Op) -> &'static str {
         Op::Raise { .. } => "raise",
         Op::Release { .. } => "release",
         Op::Inspect => "inspect",
+        Op::Queue { .. } => "queue",
+        Op::Leave => "leave",
     }
 }
 
@@ -169,6 +186,7 @@ fn look(ks: &mut Keyspace, claim: &Claim, now: Micros) -> Standing {
                     remaining: entry
                         .expires
                         .map(|expires| Duration::from_micros(expires.saturating_sub(now))),
+                    ahead: None,
                 });
             }
         }
@@ -225,6 +243,7 @@ fn inspect(ks: &mut Keyspace, claim: &Claim, now: Micros) -> Vote {
         remaining: entry
             .expires
             .map(|expires| Duration::from_micros(expires.saturating_sub(now))),
+        ahead: None,
     };
     ks.track(&key.lock);
     Vote::Held(occupied)
@@ -301,5 +320,6 @@ fn store_counter(ks: &mut Keyspace, fence: &str, counter: u64, now: Micros) {
     ks.set_borrowed(fence, value, Some(expires));
 }
 
+mod queue;
 #[cfg(test)]
 mod tests;

@@ -91,7 +91,18 @@ pub(crate) struct Claim {
     pub(crate) keys: Arc<KeySet>,
     /// The holder value: random bits, then a description of the process.
     pub(crate) value: Box<str>,
+    /// Where the attempt stands in the node's own queue, if it is to be served in order.
+    pub(crate) place: Option<Arc<Place>>,
     released: AtomicBool,
+}
+
+/// A waiter's place in a node's queue for one resource, the same for all its attempts.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The queue's key, in the lock key's slot.
+    pub(crate) queue: Box<str>,
+    /// The place's key: a change of it tells the waiter to ask.
+    pub(crate) own: Arc<str>,
 }
 
 impl Claim {
@@ -99,8 +110,15 @@ impl Claim {
         Self {
             keys,
             value: value.into(),
+            place: None,
             released: AtomicBool::new(false),
         }
+    }
+
+    /// The same, in the order of the node's queue.
+    pub(crate) fn queued(mut self, place: &Arc<Place>) -> Self {
+        self.place = Some(Arc::clone(place));
+        self
     }
 
     /// From here on nothing but the release of this value may be sent, for any reason.
@@ -129,6 +147,17 @@ pub(crate) enum Op {
     /// `max(remaining, ttl)`, and reserve `reserve` fencing numbers.
     /// Answers `Granted { end }` with the end of the reserved range, or `Held`.
     Acquire { ttl: Duration, reserve: u64 },
+    /// Like `Acquire` of one key, but granted in the order in which places asked first; a place
+    /// that is not asked for lives for `life`. `watch`: be told of changes of the lock key as well,
+    /// which only the first of the queue needs. Answers `Granted`, or `Held` with `ahead`.
+    Queue {
+        ttl: Duration,
+        reserve: u64,
+        life: Duration,
+        watch: bool,
+    },
+    /// Gives the claim's place up. Answers `Granted { end: 0 }`.
+    Leave,
     /// Only where all keys carry the value: TTL to `max(remaining, ttl)`, `reserve` more fencing
     /// numbers (0: none, only prolong the fence keys).
     /// Answers `Granted { end }` with the counter, `Held` (another value) or `Missing`.
@@ -168,6 +197,8 @@ pub(crate) struct Occupied {
     pub(crate) value: Option<Box<str>>,
     /// Remaining TTL; `None` where the key never expires.
     pub(crate) remaining: Option<Duration>,
+    /// How many places are ahead; only for `Queue`, whose lock key may be free meanwhile.
+    pub(crate) ahead: Option<u64>,
 }
 
 /// Where the answer arrives. Dropping it does not take the request back.

@@ -98,6 +98,7 @@ impl Core {
         // After the release is queued, so that the next one's attempt comes behind it.
         let exhausted = may_hand_over && !within_bounds && self.settings.handover > 0;
         self.queues.leave(seat, exhausted);
+        self.queues.nudge(&lease.claim.keys);
         Some(released)
     }
 

@@ -87,14 +87,24 @@ impl Agreement {
     }
 }
 
-/// The key of the fencing counter: in the cluster slot of the lock key, and beginning with the
-/// prefix, because rights are given by prefix.
+/// The key of the fencing counter.
 pub(crate) fn fence_key(prefix: &str, namespace: &str, resource: &str) -> Box<str> {
+    sibling_key("fence:", prefix, namespace, resource)
+}
+
+/// The key of the queue in which processes wait for their turn.
+pub(crate) fn queue_key(prefix: &str, namespace: &str, resource: &str) -> Box<str> {
+    sibling_key("queue:", prefix, namespace, resource)
+}
+
+/// A key beside the lock key: in its cluster slot, and beginning with the prefix, because rights
+/// are given by prefix.
+fn sibling_key(kind: &str, prefix: &str, namespace: &str, resource: &str) -> Box<str> {
     let lock = format!("{prefix}{namespace}{resource}");
     let name = if hash_tag(&lock).is_some() {
-        format!("{prefix}fence:{namespace}{resource}")
+        format!("{prefix}{kind}{namespace}{resource}")
     } else if !lock.contains('}') {
-        format!("{prefix}fence:{{{lock}}}")
+        format!("{prefix}{kind}{{{lock}}}")
     } else {
         // A `}` without a tag before it: no tag can be built around the key, so one with a number
         // is searched that happens to share its slot. Every slot has one below a few hundred thousand.
@@ -102,7 +112,7 @@ pub(crate) fn fence_key(prefix: &str, namespace: &str, resource: &str) -> Box<st
         let number = (0_u32..)
             .find(|n| crc16(n.to_string().as_bytes()) % SLOTS == slot)
             .unwrap_or_default();
-        format!("{prefix}fence:{{{number}}}{namespace}{resource}")
+        format!("{prefix}{kind}{{{number}}}{namespace}{resource}")
     };
     name.into()
 }

@@ -1,13 +1,16 @@
 //! The Redlock algorithm: an engine that locks resources on a quorum of nodes.
 //!
 //! It knows the port in [`node`](crate::node), never Redis. Read `round.rs` for the algorithm
-//! itself, `request.rs` for what a caller goes through, `queue.rs` for who is next inside this
+//! itself, `contend.rs` for what a request goes through, `fair.rs` for first come, first served between
+//! processes, `queue.rs` for who is next inside this
 //! process, and `keeper.rs` for what happens in the background. `quorum.rs`, `validity.rs`,
 //! `fence.rs` and `retry.rs` are the pure rules.
 
 pub(crate) mod builder;
 pub(crate) mod clock;
+mod contend;
 pub(crate) mod core;
+mod fair;
 mod fence;
 mod guard;
 mod held;

@@ -26,6 +26,8 @@ pub(crate) struct Queues {
 #[derive(Debug, Default)]
 struct Inner {
     lines: HashMap<Arc<str>, Line>,
+    /// Seats that wait in a node's own queue, by lock key, in the order in which they came.
+    queued: HashMap<Arc<str>, VecDeque<Arc<Seat>>>,
     closed: bool,
 }
 
@@ -208,8 +210,50 @@ impl Queues {
         let inner = lock(&self.inner);
         let head = |line: &Line| line.seats.front().and_then(|seat| seat.pushed_by(index));
         match key {
-            Some(key) => inner.lines.get(key).and_then(head).into_iter().collect(),
+            Some(key) => {
+                // Only the first of the node's queue is told of the lock key, whichever that is.
+                let queued = inner.queued.get(key).into_iter().flatten();
+                queued.for_each(|seat| drop(seat.pushed_by(index)));
+                inner.lines.get(key).and_then(head).into_iter().collect()
+            }
             None => inner.lines.values().filter_map(head).collect(),
+        }
+    }
+
+    /// Enters a seat that waits in a node's own queue for `key`.
+    pub(crate) fn queue_up(&self, key: &Arc<str>, seat: &Arc<Seat>) {
+        let mut inner = lock(&self.inner);
+        inner
+            .queued
+            .entry(Arc::clone(key))
+            .or_default()
+            .push_back(Arc::clone(seat));
+    }
+
+    /// Takes a seat out again, and has the first one left ask: nodes do not push to a client what
+    /// it changed itself.
+    pub(crate) fn queue_off(&self, key: &Arc<str>, seat: &Arc<Seat>) {
+        let mut inner = lock(&self.inner);
+        let Some(queued) = inner.queued.get_mut(key) else {
+            return;
+        };
+        queued.retain(|other| !Arc::ptr_eq(other, seat));
+        match queued.front() {
+            Some(next) => drop(next.pushed_by(0)),
+            None => drop(inner.queued.remove(key)),
+        }
+    }
+
+    /// A lock key was released by this process: the first local one in the node's queue asks.
+    pub(crate) fn nudge(&self, keys: &KeySet) {
+        let inner = lock(&self.inner);
+        if inner.queued.is_empty() {
+            return;
+        }
+        for key in keys.keys() {
+            if let Some(next) = inner.queued.get(&key.lock).and_then(VecDeque::front) {
+                drop(next.pushed_by(0));
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::fence::{fence_key, key_slot};
+use super::fence::{fence_key, key_slot, queue_key};
 use crate::error::LockError;
-use crate::node::{KeySet, LockKey};
+use crate::node::{KeySet, LockKey, Place};
 
 /// Longest resource name in bytes. Keys this long already cost more than the lock itself.
 const MAX_RESOURCE: usize = 4096;
@@ -107,6 +107,15 @@ impl Naming {
             check_one_slot(resources, &keys)?;
         }
         Ok(KeySet::new(keys, self.prefix.len() + self.namespace.len()))
+    }
+
+    /// A new place in the queue for one resource.
+    pub(crate) fn place(&self, resource: &str, id: u64) -> Place {
+        let queue = queue_key(&self.prefix, &self.namespace, resource);
+        Place {
+            own: Arc::from(format!("{queue}:{id:016x}")),
+            queue,
+        }
     }
 
     fn key(&self, resource: &str) -> Result<LockKey, LockError> {

@@ -39,6 +39,8 @@ pub(crate) struct Refusal {
     pub(crate) holder: Option<Occupied>,
     /// After this long a quorum may be free, unless somebody extends; `None`: never by itself.
     pub(crate) free_in: Option<Duration>,
+    /// How many wait ahead in the node's own queue, where that was asked for.
+    pub(crate) ahead: Option<u64>,
     /// No holder value can have a quorum: contenders block each other, nobody holds the lock.
     pub(crate) split: bool,
 }
@@ -115,13 +117,19 @@ impl Nodes {
         NodeFault::new(self.list.get(index).map_or("?", |node| node.label()), error)
     }
 
-    /// Acquire: asks every node at once, and has a quorum store the largest fencing number.
+    /// Acquire, by `op`: asks every node at once, and has a quorum store the largest fencing number.
     ///
     /// What was granted to an attempt that failed is released before this returns. The caller has
     /// to release the claim when it drops this future, or the lock it got.
-    pub(crate) async fn acquire(&self, claim: &Arc<Claim>, ttl: Duration, reserve: u64) -> Attempt {
+    pub(crate) async fn acquire(
+        &self,
+        claim: &Arc<Claim>,
+        op: Op,
+        ttl: Duration,
+        reserve: u64,
+    ) -> Attempt {
         let mut clean = vec![false; self.list.len()];
-        let attempt = self.try_acquire(claim, ttl, reserve, &mut clean).await;
+        let attempt = self.try_acquire(claim, op, ttl, reserve, &mut clean).await;
         if !matches!(attempt, Attempt::Acquired { .. }) {
             claim.mark_released();
             // Granted, late and failed alike; a node that refused holds nothing of this value.
@@ -135,12 +143,13 @@ impl Nodes {
     async fn try_acquire(
         &self,
         claim: &Arc<Claim>,
+        op: Op,
         ttl: Duration,
         reserve: u64,
         clean: &mut [bool],
     ) -> Attempt {
         let start = self.clock.now();
-        let mut replies = self.ask_all(claim, Op::Acquire { ttl, reserve });
+        let mut replies = self.ask_all(claim, op);
         let mut tally = Tally::new(self.list.len());
         let mut ends: Vec<(usize, u64)> = Vec::with_capacity(self.quorum());
         let mut held = Vec::new();
@@ -177,6 +186,7 @@ impl Nodes {
                 Attempt::Refused(Refusal {
                     holder: None,
                     free_in: Some(Duration::ZERO),
+                    ahead: None,
                     split: true,
                 })
             } else {
@@ -343,6 +353,11 @@ impl Nodes {
         }
     }
 
+    /// Gives up a claim's place in the nodes' queues; queued when this returns.
+    pub(crate) fn leave(&self, claim: &Arc<Claim>) {
+        drop(self.ask_all(claim, Op::Leave));
+    }
+
     /// Asks every node who holds the first key of the claim.
     pub(crate) async fn inspect(&self, claim: &Arc<Claim>) -> Result<Option<Occupied>, Votes> {
         let mut replies = self.ask_all(claim, Op::Inspect);
@@ -380,10 +395,12 @@ fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
         .get(needed.min(times.len()).saturating_sub(1))
         .copied()
         .flatten();
+    let ahead = holder.as_ref().and_then(|occupied| occupied.ahead);
     let split = most + tally.failures() + tally.pending() < tally.quorum();
     Refusal {
         holder,
         free_in,
+        ahead,
         split,
     }
 }

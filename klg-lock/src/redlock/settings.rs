@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) handover: u32,
     pub(crate) handover_time: Duration,
     pub(crate) deferred_release: bool,
+    /// Serve processes in the order in which they asked.
+    pub(crate) fair: bool,
     pub(crate) shutdown_grace: Duration,
     pub(crate) service: String,
 }
@@ -37,6 +39,7 @@ impl From<&RedlockConfig> for Settings {
             handover: config.handover,
             handover_time: config.handover_time,
             deferred_release: config.deferred_release,
+            fair: config.fair,
             shutdown_grace: config.shutdown_grace,
             service: config.service.clone().unwrap_or_else(program_name),
         }

@@ -87,6 +87,7 @@ async fn a_held_key_refuses_others_and_says_who_and_for_how_long() {
             key: 0,
             value: Some("a".into()),
             remaining: Some(TTL * 3 / 4),
+            ahead: None
         })
     );
     advance(TTL * 3 / 4).await;

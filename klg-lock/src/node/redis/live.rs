@@ -229,7 +229,7 @@ impl<'a> Live<'a> {
                 return self.lane.state().park(job);
             }
         }
-        let vote = reply::vote(frame);
+        let vote = reply::vote(frame, job.request.op);
         if job.form.prolong
             && matches!(vote, Ok(Vote::Granted { .. }))
             && matches!(job.request.op, Op::Acquire { .. })

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::client::resp::Frame;
 use crate::client::{Refusal, server_fault};
 use crate::error::{NodeError, NodeErrorKind};
-use crate::node::{Occupied, Vote};
+use crate::node::{Occupied, Op, Vote};
 
 /// Reads the reply of any of the scripts; they share one form.
-pub(super) fn vote(frame: Frame) -> Result<Vote, NodeError> {
+pub(super) fn vote(frame: Frame, op: Op) -> Result<Vote, NodeError> {
     match frame {
         Frame::Int(end) => match u64::try_from(end) {
             Ok(end) => Ok(Vote::Granted { end }),
@@ -22,10 +22,17 @@ pub(super) fn vote(frame: Frame) -> Result<Vote, NodeError> {
                     Frame::Text(value) => Some(String::from_utf8_lossy(&value).into()),
                     _ => None,
                 };
+                let queued = matches!(op, Op::Queue { .. });
+                let number = u64::try_from(key).unwrap_or_default();
                 Ok(Vote::Held(Occupied {
-                    key: usize::try_from(key).unwrap_or_default(),
+                    key: if queued {
+                        0
+                    } else {
+                        usize::try_from(key).unwrap_or_default()
+                    },
                     value,
                     remaining: remaining_life(remaining),
+                    ahead: queued.then_some(number),
                 }))
             }
             Ok(items) => Err(unexpected(&Frame::List(items.into()))),

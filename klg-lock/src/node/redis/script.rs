@@ -6,7 +6,7 @@ use once_cell::sync::Lazy;
 
 use crate::client::resp;
 use crate::error::{NodeError, NodeErrorKind};
-use crate::node::{Op, Request};
+use crate::node::{LockKey, Op, Place, Request};
 
 /// A script and the hash Redis knows it by.
 struct Script {
@@ -20,6 +20,16 @@ impl Script {
             source,
             hash: redis::Script::new(source).get_hash().to_owned(),
         }
+    }
+
+    /// The beginning of a call: by hash, or with the source where the server did not know that.
+    fn name(&self, out: &mut Vec<u8>, form: Form) {
+        let (command, script): (&[u8], &str) = match form.whole {
+            true => (b"EVAL", self.source),
+            false => (b"EVALSHA", &self.hash),
+        };
+        resp::argument(out, command);
+        resp::argument(out, script.as_bytes());
     }
 }
 
@@ -36,6 +46,8 @@ scripts! {
     EXTEND = "prelude.lua", "extend.lua";
     HEAL = "prelude.lua", "heal.lua";
     RAISE = "prelude.lua", "raise.lua";
+    QUEUE = "queue.lua";
+    LEAVE = "leave.lua";
     RELEASE = "release.lua";
     INSPECT = "inspect.lua";
 }
@@ -54,6 +66,11 @@ pub(super) struct Form {
 
 /// Appends the command for a request.
 pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
+    if let (Some(place), Some(key)) = (&request.claim.place, request.claim.keys.keys().first())
+        && encode_queued(out, request, form, place, key)
+    {
+        return;
+    }
     let keys = request.claim.keys.keys();
     let value = request.claim.value.as_bytes();
     let (script, counters, numbers): (&Script, bool, &[Option<u64>]) = match request.op {
@@ -72,7 +89,13 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
         Op::Heal { ttl, fence } => (&HEAL, true, &[Some(millis_up(ttl)), Some(fence), None]),
         Op::Raise { fence } => (&RAISE, true, &[Some(fence), None, None]),
         Op::Release { .. } => (&RELEASE, false, &[None, None, None]),
-        Op::Inspect => (&INSPECT, false, &[None, None, None]),
+        // Without a place there is no order to keep.
+        Op::Queue { ttl, reserve, .. } => (
+            &ACQUIRE,
+            true,
+            &[Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)],
+        ),
+        Op::Inspect | Op::Leave => (&INSPECT, false, &[None, None, None]),
     };
     let keys = match request.op {
         Op::Inspect => keys.get(..1).unwrap_or_default(),
@@ -81,13 +104,7 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
     let key_count = keys.len() * if counters { 2 } else { 1 };
     let numbers = numbers.iter().flatten();
     resp::start(out, 3 + key_count + 1 + numbers.clone().count());
-    if form.whole {
-        resp::argument(out, b"EVAL");
-        resp::argument(out, script.source.as_bytes());
-    } else {
-        resp::argument(out, b"EVALSHA");
-        resp::argument(out, script.hash.as_bytes());
-    }
+    script.name(out, form);
     resp::integer(out, u64::try_from(key_count).unwrap_or(u64::MAX));
     for key in keys {
         resp::argument(out, key.lock.as_bytes());
@@ -101,6 +118,50 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
     for number in numbers {
         resp::integer(out, *number);
     }
+}
+
+/// Appends the command for an operation on a queue; `false`: the request is not one.
+fn encode_queued(
+    out: &mut Vec<u8>,
+    request: &Request,
+    form: Form,
+    place: &Place,
+    key: &LockKey,
+) -> bool {
+    let value = request.claim.value.as_bytes();
+    match request.op {
+        Op::Queue {
+            ttl,
+            reserve,
+            life,
+            watch,
+        } => {
+            resp::start(out, 3 + 1 + usize::from(watch) + 7);
+            QUEUE.name(out, form);
+            resp::integer(out, 1 + u64::from(watch));
+            resp::argument(out, place.own.as_bytes());
+            if watch {
+                resp::argument(out, key.lock.as_bytes());
+            }
+            resp::argument(out, value);
+            resp::integer(out, millis_up(ttl));
+            resp::integer(out, reserve.max(1));
+            resp::argument(out, key.lock.as_bytes());
+            resp::argument(out, key.fence.as_bytes());
+            resp::argument(out, place.queue.as_bytes());
+            resp::integer(out, millis_up(life));
+        }
+        Op::Leave => {
+            resp::start(out, 3 + 1 + 2);
+            LEAVE.name(out, form);
+            resp::integer(out, 1);
+            resp::argument(out, place.own.as_bytes());
+            resp::argument(out, value);
+            resp::argument(out, place.queue.as_bytes());
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// Refuses what the scripts could not count with.

@@ -373,6 +373,7 @@ async fn a_key_that_never_expires_is_held_for_an_unknown_time() {
             key: 0,
             value: Some("1".into()),
             remaining: None,
+            ahead: None
         })
     );
 }

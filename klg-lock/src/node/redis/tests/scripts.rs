@@ -16,6 +16,7 @@ async fn a_held_key_refuses_others_and_says_who_and_for_how_long() {
             key: 0,
             value: Some(value),
             remaining: Some(remaining),
+            ahead: None,
         }) => {
             assert_eq!(&*value, "a");
             assert!(remaining <= TTL && remaining > TTL / 2, "{remaining:?}");
@@ -341,6 +342,7 @@ async fn a_key_of_another_type_is_held_by_somebody_unknown() {
         key: 0,
         value: None,
         remaining: None,
+        ahead: None,
     });
     let a = claim(&["k"], "a");
     for op in [
@@ -367,6 +369,7 @@ async fn a_key_without_expiry_never_comes_free_by_itself() {
         key: 0,
         value: Some("foreign".into()),
         remaining: None,
+        ahead: None,
     });
     let a = claim(&["k"], "a");
     assert_eq!(ask(&node, &a, ACQUIRE).await.unwrap(), held);

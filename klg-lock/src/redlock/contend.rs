@@ -1,0 +1,403 @@
+//! What a request goes through: the local queue, then the nodes, until they grant it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::FencingToken;
+use super::core::Core;
+use super::guard::{Hold, Lock, fits};
+use super::holder;
+use super::lease::Lease;
+use super::queue::{Busy, Call, NoSeat, Seat, Terms};
+use super::request::LockRequest;
+use super::retry::Delays;
+use super::round::{Attempt, Refusal};
+use crate::error::{LockError, NodeErrorKind, Votes};
+use crate::node::{Claim, KeySet, Occupied, Op, Place};
+
+/// How often a request that does not wait asks again when contenders merely blocked each other.
+const SPLIT_TRIES: u32 = 8;
+
+/// How long the other nodes have to push after the first did.
+const PUSH_PATIENCE: Duration = Duration::from_millis(1);
+
+/// Beyond the TTL the holder's node told, before asking: expiry is looked at in whole milliseconds.
+const EXPIRY_MARGIN: Duration = Duration::from_millis(1);
+
+impl LockRequest {
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            ttl: self.ttl,
+            auto_extend: self.auto_extend,
+            patient: self.wait.is_some(),
+        }
+    }
+
+    /// Stands in line, and asks the nodes once it is the first.
+    pub(super) async fn contend(
+        &self,
+        keys: &Arc<KeySet>,
+        progress: &mut Progress,
+    ) -> Result<Lock, LockError> {
+        if self.fair && self.wait.is_some() && self.core.nodes.list().len() == 1 {
+            if let [key] = keys.keys() {
+                return self.stand(keys, key, progress).await;
+            }
+        }
+        let place = match self.core.queues.enter(keys, self.terms()) {
+            Ok(seat) => Standing {
+                core: &self.core,
+                seat,
+                kept: false,
+            },
+            Err(NoSeat::Busy(busy)) => return Err(contended(keys, busy)),
+            Err(NoSeat::Closed) => return Err(LockError::Closed),
+        };
+        match place.seat.called().await {
+            Call::Dismissed(busy) => Err(contended(keys, busy)),
+            Call::Closed => Err(LockError::Closed),
+            Call::Take(lease) => {
+                let lease = Unclaimed { lease: Some(lease) };
+                match self.take_up(lease).await {
+                    Some((lease, token)) => Ok(self.hold(place, lease, token)),
+                    None => self.ask(place, keys, progress).await,
+                }
+            }
+            Call::Ask { pause } => {
+                if pause {
+                    let courtesy = self.core.courtesy();
+                    let jitter = self.retry.delays().up_to(courtesy);
+                    tokio::time::sleep(courtesy + jitter).await;
+                }
+                self.ask(place, keys, progress).await
+            }
+        }
+    }
+
+    /// Goes on with a lease that was handed over, after an extension where it is short of time or
+    /// of fencing numbers. `None`: it ended; the nodes have to be asked.
+    pub(super) async fn take_up(
+        &self,
+        mut unclaimed: Unclaimed,
+    ) -> Option<(Arc<Lease>, FencingToken)> {
+        let lease = unclaimed.lease.as_ref()?;
+        let mut token = lease.take_token();
+        if token.is_none() || !fits(lease, &self.terms()) {
+            let reserve = if token.is_none() {
+                u64::from(self.core.settings.handover).max(1)
+            } else {
+                0
+            };
+            self.core
+                .keeper
+                .extend(lease, self.ttl, reserve)
+                .await
+                .ok()?;
+            token = token.or_else(|| lease.take_token());
+        }
+        if lease.remaining().is_zero() {
+            return None;
+        }
+        let token = token?;
+        unclaimed.lease.take().map(|lease| (lease, token))
+    }
+
+    pub(super) fn hold(&self, place: Standing<'_>, lease: Arc<Lease>, token: FencingToken) -> Lock {
+        Lock::new(Hold::begin(
+            &self.core,
+            place.keep(),
+            lease,
+            token,
+            self.max_hold,
+        ))
+    }
+
+    /// Asks the nodes until they grant it, or until there is no point in asking again.
+    async fn ask(
+        &self,
+        place: Standing<'_>,
+        keys: &Arc<KeySet>,
+        progress: &mut Progress,
+    ) -> Result<Lock, LockError> {
+        let core = &self.core;
+        let seat = Arc::clone(&place.seat);
+        let mut delays = self.retry.delays();
+        let mut splits = 0;
+        let mut pushed = false;
+        loop {
+            seat.reset_pushes();
+            progress.attempts += 1;
+            progress.tries += u32::from(!pushed);
+            pushed = false;
+            let reserve = core.queues.followers(&seat, core.settings.handover) + 1;
+            let pending = Pending::new(core, keys, self.ttl, None);
+            let acquire = Op::Acquire {
+                ttl: self.ttl,
+                reserve,
+            };
+            let began = core.nodes.clock.now();
+            let attempt = core
+                .nodes
+                .acquire(&pending.claim, acquire, self.ttl, reserve)
+                .await;
+            core.record_round_trip(core.nodes.clock.now().since(began));
+            match attempt {
+                Attempt::Acquired {
+                    valid_until,
+                    tokens,
+                } => {
+                    let claim = pending.keep();
+                    let lease = Arc::new(Lease::new(
+                        claim,
+                        Arc::clone(&core.nodes),
+                        self.ttl,
+                        valid_until,
+                        tokens,
+                    ));
+                    let lease = Unclaimed { lease: Some(lease) };
+                    if let Some((lease, token)) = self.take_up(lease).await {
+                        return Ok(self.hold(place, lease, token));
+                    }
+                }
+                Attempt::Refused(refusal) => {
+                    drop(pending);
+                    let busy = busy(&refusal);
+                    if refusal.split && (self.wait.is_some() || splits < SPLIT_TRIES) {
+                        let pause = delays.after_split(splits);
+                        splits += 1;
+                        self.check_count(keys, progress, &busy)?;
+                        tokio::time::sleep(pause).await;
+                        continue;
+                    }
+                    splits = 0;
+                    core.queues.refused(&seat, &busy);
+                    if self.wait.is_none() {
+                        return Err(contended(keys, busy));
+                    }
+                    self.check_count(keys, progress, &busy)?;
+                    progress.busy(busy);
+                    pushed = self.pause(&seat, &refusal, &mut delays).await?;
+                }
+                Attempt::Unavailable(votes) => {
+                    drop(pending);
+                    let hopeless = !votes.iter().any(|vote| vote.error.kind().is_transient());
+                    if self.wait.is_none() || hopeless {
+                        return Err(unavailable(keys, votes));
+                    }
+                    progress.outage(votes);
+                    let pause = delays.next().unwrap_or_default();
+                    self.sleep_or_woken(&seat, 1, pause).await?;
+                }
+            }
+        }
+    }
+
+    pub(super) fn check_count(
+        &self,
+        keys: &KeySet,
+        progress: &mut Progress,
+        busy: &Busy,
+    ) -> Result<(), LockError> {
+        if self.wait.is_some() && self.retry.count > 0 && progress.tries >= self.retry.count {
+            progress.busy(busy.clone());
+            return Err(progress.gave_up(keys, progress.since.elapsed()));
+        }
+        Ok(())
+    }
+
+    /// Waits until asking again can help, and tells whether that was a push: a push, the end of the holder's TTL, or, where the nodes
+    /// do not push or the key never expires, the polling delay.
+    async fn pause(
+        &self,
+        seat: &Seat,
+        refusal: &Refusal,
+        delays: &mut Delays,
+    ) -> Result<bool, LockError> {
+        let nodes = &self.core.nodes;
+        let expiry = refusal
+            .free_in
+            .map(|left| left + EXPIRY_MARGIN + delays.up_to(EXPIRY_MARGIN));
+        let polled =
+            (!nodes.pushes() || expiry.is_none()).then(|| delays.next().unwrap_or_default());
+        let pause = match (expiry, polled) {
+            (Some(expiry), Some(polled)) => expiry.min(polled),
+            (Some(pause), None) | (None, Some(pause)) => pause,
+            (None, None) => self.retry.delay,
+        };
+        self.sleep_or_woken(seat, nodes.quorum(), pause).await
+    }
+
+    pub(super) async fn sleep_or_woken(
+        &self,
+        seat: &Seat,
+        quorum: usize,
+        pause: Duration,
+    ) -> Result<bool, LockError> {
+        match tokio::time::timeout(pause, seat.woken(quorum, PUSH_PATIENCE)).await {
+            Ok(false) => Err(LockError::Closed),
+            Ok(true) => Ok(true),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+pub(super) fn busy(refusal: &Refusal) -> Busy {
+    // In a queue the key may be free, and only the others ahead be in the way.
+    let told = |occupied: &&Occupied| occupied.ahead.is_none() || occupied.value.is_some();
+    let holder = refusal.holder.as_ref().filter(told);
+    Busy {
+        holder: holder.map(|occupied| holder::parse(occupied.value.as_deref()).0),
+        remaining: refusal.free_in,
+    }
+}
+
+pub(super) fn contended(keys: &KeySet, busy: Busy) -> LockError {
+    LockError::Contended {
+        resource: keys.describe().into(),
+        holder: busy.holder.map(Box::new),
+        remaining: busy.remaining,
+    }
+}
+
+pub(super) fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
+    if votes
+        .iter()
+        .all(|vote| vote.error.kind() == NodeErrorKind::Closed)
+    {
+        return LockError::Closed;
+    }
+    LockError::Unavailable {
+        resource: keys.describe().into(),
+        votes,
+    }
+}
+
+/// What a request has seen so far, for the error that ends it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) attempts: u32,
+    /// Those that were due by the clock: a push is no try towards `Retry::count`.
+    pub(super) tries: u32,
+    since: tokio::time::Instant,
+    busy: Option<Busy>,
+    outage: Option<Votes>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            attempts: 0,
+            tries: 0,
+            since: tokio::time::Instant::now(),
+            busy: None,
+            outage: None,
+        }
+    }
+}
+
+impl Progress {
+    pub(super) fn busy(&mut self, busy: Busy) {
+        self.busy = Some(busy);
+        self.outage = None;
+    }
+
+    pub(super) fn outage(&mut self, votes: Votes) {
+        self.outage = Some(votes);
+    }
+
+    /// Contention and outage are told apart by what was seen last.
+    pub(super) fn gave_up(&mut self, keys: &KeySet, waited: Duration) -> LockError {
+        if let Some(votes) = self.outage.take() {
+            return unavailable(keys, votes);
+        }
+        let holder = self.busy.take().and_then(|busy| busy.holder).map(Box::new);
+        LockError::Timeout {
+            resource: keys.describe().into(),
+            waited,
+            attempts: self.attempts,
+            holder,
+        }
+    }
+}
+
+/// A place in the lines that is given up when the request ends without a lock.
+pub(super) struct Standing<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) kept: bool,
+}
+
+impl Standing<'_> {
+    fn keep(mut self) -> Arc<Seat> {
+        self.kept = true;
+        Arc::clone(&self.seat)
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        match self.seat.take_given() {
+            // Given a lease at the last moment: it goes on to the next, or is released.
+            Some(lease) => drop(self.core.pass_on(&self.seat, &lease, true)),
+            None => self.core.queues.leave(&self.seat, false),
+        }
+    }
+}
+
+/// An attempt on its way: released when the request is dropped in the middle of it.
+pub(super) struct Pending<'a> {
+    core: &'a Arc<Core>,
+    pub(super) claim: Arc<Claim>,
+    ttl: Duration,
+    kept: bool,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn new(
+        core: &'a Arc<Core>,
+        keys: &Arc<KeySet>,
+        ttl: Duration,
+        place: Option<&Arc<Place>>,
+    ) -> Self {
+        let claim = Claim::new(Arc::clone(keys), core.identity.fresh_value());
+        let claim = match place {
+            Some(place) => claim.queued(place),
+            None => claim,
+        };
+        Self {
+            core,
+            claim: Arc::new(claim),
+            ttl,
+            kept: false,
+        }
+    }
+
+    pub(super) fn keep(mut self) -> Arc<Claim> {
+        self.kept = true;
+        Arc::clone(&self.claim)
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.kept && !self.claim.is_released() {
+            drop(self.core.nodes.release(&self.claim, self.ttl));
+        }
+    }
+}
+
+/// A lease nobody holds yet: released when the request is dropped before it does.
+pub(super) struct Unclaimed {
+    pub(super) lease: Option<Arc<Lease>>,
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            drop(lease.release());
+        }
+    }
+}
