@@ -339,10 +339,9 @@ impl Drop for Standing<'_> {
         if self.kept {
             return;
         }
-        match self.seat.take_given() {
-            // Given a lease at the last moment: it goes on to the next, or is released.
-            Some(lease) => drop(self.core.pass_on(&self.seat, &lease, true)),
-            None => self.core.queues.leave(&self.seat, false),
+        if let Some(lease) = self.core.queues.abandon(&self.seat) {
+            // It goes on to the next, or is released.
+            drop(self.core.pass_on(&self.seat, &lease, true));
         }
     }
 }

@@ -111,14 +111,10 @@ impl Queues {
         if inner.closed {
             return Err(NoSeat::Closed);
         }
-        if !terms.patient {
-            if let Some(busy) = keys
-                .keys()
-                .iter()
-                .find_map(|key| inner.lines.get(&key.lock)?.busy())
-            {
-                return Err(NoSeat::Busy(busy));
-            }
+        if !terms.patient
+            && let Some(busy) = inner.busy(keys)
+        {
+            return Err(NoSeat::Busy(busy));
         }
         let seat = Arc::new(Seat {
             keys: Arc::clone(keys),
@@ -136,9 +132,28 @@ impl Queues {
         Ok(seat)
     }
 
+    /// Who is known, in this process, to stand in the way of these keys.
+    pub(crate) fn busy(&self, keys: &KeySet) -> Option<Busy> {
+        lock(&self.inner).busy(keys)
+    }
+
     /// Gives up the seat, and calls whoever is at the head now. With `pause`, after a pause.
     pub(crate) fn leave(&self, seat: &Arc<Seat>, pause: bool) {
         lock(&self.inner).remove(seat, pause);
+    }
+
+    /// Gives up the seat of a request that ends without a lock, unless it was given a lease at the
+    /// last moment: that is answered, and has to be passed on.
+    ///
+    /// One step, since leases are given under the same mutex: between a look and the leaving
+    /// another thread could hand over a lease that nobody would ever release.
+    pub(crate) fn abandon(&self, seat: &Arc<Seat>) -> Option<Arc<Lease>> {
+        let mut inner = lock(&self.inner);
+        let given = seat.take_given();
+        if given.is_none() {
+            inner.remove(seat, false);
+        }
+        given
     }
 
     /// Hands a lease to the next seat if that wants exactly the same resources and `fits`;
@@ -320,6 +335,11 @@ impl Line {
 }
 
 impl Inner {
+    fn busy(&self, keys: &KeySet) -> Option<Busy> {
+        let mut lines = keys.keys().iter();
+        lines.find_map(|key| self.lines.get(&key.lock)?.busy())
+    }
+
     fn is_head(&self, seat: &Arc<Seat>) -> bool {
         seat.keys.keys().iter().all(|key| {
             self.lines
@@ -437,7 +457,7 @@ impl Seat {
     }
 
     /// The lease it was given and has not taken up.
-    pub(crate) fn take_given(&self) -> Option<Arc<Lease>> {
+    fn take_given(&self) -> Option<Arc<Lease>> {
         let mut turn = lock(&self.turn);
         let Turn::Given(lease) = &*turn else {
             return None;

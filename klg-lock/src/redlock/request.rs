@@ -128,7 +128,15 @@ impl LockRequest {
                 None => Ok(self.contend(&keys, &mut progress).await),
             },
         };
-        waited.unwrap_or_else(|_| Err(progress.gave_up(&keys, asked_at.elapsed())))
+        waited.unwrap_or_else(|_| {
+            if progress.attempts == 0
+                && let Some(busy) = self.core.queues.busy(&keys)
+            {
+                // Never at the head of its line, so that only this process knows who was.
+                progress.busy(busy);
+            }
+            Err(progress.gave_up(&keys, asked_at.elapsed()))
+        })
     }
 
     /// Acquires the lock, runs `routine`, releases.
