@@ -117,7 +117,9 @@ impl Node for RedisNode {
 
 impl Drop for RedisNode {
     fn drop(&mut self) {
-        self.task.abort();
+        // Not aborted: the last lock may be dropped with its engine, and its release is queued. The
+        // task ends when that is answered, at the latest when the lock's TTL is over.
+        self.lane.close();
     }
 }
 
