@@ -171,7 +171,8 @@ pub(crate) enum Op {
     Raise { fence: u64 },
     /// Compare and delete, key by key. Repeated after a reconnect until answered or until
     /// `keep_trying` has passed since it was queued (the TTL: nothing can be left after that).
-    /// Answers `Granted { end: 0 }` if all keys carried the value, else `Held` or `Missing`.
+    /// Answers `Granted { end: 0 }` if all keys carried the value, else `Held` or `Missing`; a
+    /// repeat, whose first sending may have been carried out unheard, always the former.
     Release { keep_trying: Duration },
     /// Who holds the first key. Answers `Held` or `Missing`; writes nothing.
     Inspect,

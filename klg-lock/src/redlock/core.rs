@@ -48,7 +48,12 @@ impl Core {
             );
         }
         let identity = Identity::new(&settings.service);
-        let nodes = Arc::new(Nodes::new(nodes, clock, settings.drift_factor));
+        let nodes = Arc::new(Nodes::new(
+            nodes,
+            clock,
+            settings.drift_factor,
+            settings.node_timeout,
+        ));
         let core = Arc::new(Self {
             nodes,
             naming,

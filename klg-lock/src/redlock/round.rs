@@ -19,6 +19,8 @@ pub(crate) struct Nodes {
     list: Box<[Arc<dyn Node>]>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) drift_factor: f64,
+    /// How long the confirmation of a release is waited for.
+    patience: Duration,
 }
 
 /// What an attempt came to.
@@ -71,11 +73,17 @@ pub(crate) enum Release {
 }
 
 impl Nodes {
-    pub(crate) fn new(list: Vec<Arc<dyn Node>>, clock: Arc<dyn Clock>, drift_factor: f64) -> Self {
+    pub(crate) fn new(
+        list: Vec<Arc<dyn Node>>,
+        clock: Arc<dyn Clock>,
+        drift_factor: f64,
+        patience: Duration,
+    ) -> Self {
         Self {
             list: list.into_boxed_slice(),
             clock,
             drift_factor,
+            patience,
         }
     }
 
@@ -320,7 +328,8 @@ impl Nodes {
         }
     }
 
-    /// Release, queued on every node before this returns; the future tells how it went.
+    /// Release, queued on every node before this returns; the future tells how it went, and does
+    /// not wait for nodes that keep silent as long as the nodes themselves keep asking.
     pub(crate) fn release(
         &self,
         claim: &Arc<Claim>,
@@ -329,16 +338,33 @@ impl Nodes {
         claim.mark_released();
         let mut replies = self.ask_all(claim, Op::Release { keep_trying });
         let mut tally = Tally::new(self.list.len());
-        let labels: Vec<Arc<dyn Node>> = self.list.to_vec();
+        let nodes: Vec<Arc<dyn Node>> = self.list.to_vec();
+        let patience = self.patience;
         async move {
             let mut faults = Vec::new();
-            while let Some((index, answer)) = replies.next().await {
+            let fault = |index: usize, error| {
+                NodeFault::new(nodes.get(index).map_or("?", |node| node.label()), error)
+            };
+            let mut silence = std::pin::pin!(tokio::time::sleep(patience));
+            loop {
+                let next = tokio::select! {
+                    biased;
+                    next = replies.next() => next,
+                    () = &mut silence => {
+                        let silent = || NodeError::new(
+                            NodeErrorKind::TimedOut,
+                            format!("the release was not confirmed within {patience:?}; it goes on being asked"),
+                        );
+                        faults.extend(replies.missing().map(|index| fault(index, silent())));
+                        None
+                    }
+                };
+                let Some((index, answer)) = next else { break };
                 match answer {
                     Ok(Vote::Granted { .. }) => tally.count(Ballot::Grant),
                     Ok(Vote::Held(_) | Vote::Missing) => tally.count(Ballot::Refusal),
                     Err(error) => {
-                        let label = labels.get(index).map_or("?", |node| node.label());
-                        faults.push(NodeFault::new(label, error));
+                        faults.push(fault(index, error));
                         tally.count(Ballot::Failure);
                     }
                 }
@@ -441,6 +467,12 @@ impl Replies {
 
     fn is_empty(&self) -> bool {
         self.left == 0
+    }
+
+    /// The nodes that have not answered.
+    fn missing(&self) -> impl Iterator<Item = usize> {
+        let silent = |(index, slot): (usize, &Option<Reply>)| slot.is_some().then_some(index);
+        self.pending.iter().enumerate().filter_map(silent)
     }
 
     fn poll_next(

@@ -438,7 +438,11 @@ async fn a_fair_waiter_whose_process_died_is_passed_over() {
         .unwrap();
     // A process that dies says nothing: a future that is forgotten gives no place up.
     let mut asking = Box::pin(dead.lock("k").fair(true).acquire());
-    assert!(tokio::time::timeout(Duration::from_millis(10), &mut asking).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(10), &mut asking)
+            .await
+            .is_err()
+    );
     std::mem::forget(asking);
     let waiter = tokio::spawn(async move { alive.lock("k").fair(true).acquire().await });
     tokio::time::sleep(Duration::from_millis(10)).await;

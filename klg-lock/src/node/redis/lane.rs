@@ -89,6 +89,8 @@ pub(super) struct Job {
     /// For how long a release is repeated.
     pub(super) until: Instant,
     pub(super) form: Form,
+    /// A release that went over a connection before: it may have been carried out already.
+    pub(super) repeated: bool,
 }
 
 impl Job {
@@ -168,6 +170,7 @@ impl Lane {
             request,
             reply: Some(sender),
             form: Form::default(),
+            repeated: false,
         };
         self.take(job, now);
         receiver
@@ -363,7 +366,10 @@ impl State {
         let mut parked = VecDeque::new();
         for entry in self.in_flight.drain(..) {
             match entry.what {
-                What::Job(job) if job.is_release() && job.reply.is_some() => parked.push_back(job),
+                What::Job(mut job) if job.is_release() && job.reply.is_some() => {
+                    job.repeated = true;
+                    parked.push_back(job);
+                }
                 What::Job(job) => failed.push(job),
                 What::Ping(_) => {}
             }
@@ -408,6 +414,7 @@ impl State {
                     reply: job.reply.take(),
                     until: job.until,
                     form: job.form,
+                    repeated: job.repeated,
                 });
             }
         }
