@@ -2,6 +2,8 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `engine.rs` | the library's engines on these servers |
+//! | `bin/worker.rs` | an application that takes locks |
 //! | `port.rs` | a port of 127.0.0.1 that nobody else takes |
 //! | `options.rs` | how a server is to be set up |
 //! | `server.rs` | one private `redis-server`: start, pause, kill, restart |
@@ -17,6 +19,7 @@
 
 mod cluster;
 mod control;
+pub mod engine;
 mod monitor;
 mod options;
 mod peer;

@@ -41,9 +41,10 @@ struct Faults {
     swallow: bool,
 }
 
-/// The state of one connection. Dropping the sender cuts it.
+/// The state of one connection.
 #[derive(Debug)]
 struct Link {
+    gone: Mutex<blocking::Receiver<()>>,
     requests: watch::Sender<Faults>,
     replies: watch::Sender<Faults>,
     cut: watch::Sender<bool>,
@@ -119,10 +120,15 @@ impl Proxy {
         self.change(Way::Replies, |faults| *faults = Faults::default(), true);
     }
 
-    /// Ends every present connection, on both sides, with what is on its way.
+    /// Ends every present connection, on both sides, with what is on its way; returns when it is
+    /// done, so that nothing sent after it can still slip through.
     pub fn cut(&self) {
-        for link in self.links().open.drain(..) {
+        let open: Vec<Arc<Link>> = self.links().open.drain(..).collect();
+        for link in open {
             link.cut.send_replace(true);
+            let gone = link.gone.lock().unwrap_or_else(PoisonError::into_inner);
+            // Its task drops the other end when both sockets are closed.
+            let _ = gone.recv();
         }
     }
 
@@ -211,11 +217,13 @@ async fn accept(
         let (requests, requests_faults);
         let (replies, replies_faults);
         let (cut, is_cut) = watch::channel(false);
+        let (here, gone) = blocking::channel::<()>();
         let link = {
             let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
             (requests, requests_faults) = watch::channel(links.requests);
             (replies, replies_faults) = watch::channel(links.replies);
             let link = Arc::new(Link {
+                gone: Mutex::new(gone),
                 requests,
                 replies,
                 cut,
@@ -226,6 +234,7 @@ async fn accept(
         let links = Arc::clone(&links);
         tokio::spawn(async move {
             carry(client, target, requests_faults, replies_faults, is_cut).await;
+            drop(here);
             let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
             links.open.retain(|other| !Arc::ptr_eq(other, &link));
         });
@@ -257,13 +266,14 @@ async fn carry(
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
+        biased;
+        _ = is_cut.wait_for(|cut| *cut) => {}
         () = async {
             tokio::join!(
                 pump(from_client, to_server, requests),
                 pump(from_server, to_client, replies),
             );
         } => {}
-        _ = is_cut.wait_for(|cut| *cut) => {}
     }
 }
 
