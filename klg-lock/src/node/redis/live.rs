@@ -242,7 +242,14 @@ impl<'a> Live<'a> {
         {
             self.lane.state().prolonged(&key.fence);
         }
+        let overtaken = job.form.whole && matches!(job.request.op, Op::Release { .. } | Op::Leave);
+        let claim = overtaken.then(|| job.request.claim.clone());
         job.answer(vote);
+        // What was sent right behind it was carried out before it, and refused because of it. No
+        // push tells so, since the change is this client's own.
+        for key in claim.iter().flat_map(|claim| claim.keys.keys()) {
+            self.lane.wake(Some(&key.lock));
+        }
     }
 
     /// The server does not know the script: the same request again, with its source.

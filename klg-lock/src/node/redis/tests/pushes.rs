@@ -73,6 +73,8 @@ async fn deletion_by_anybody_and_a_flush_wake() {
 async fn own_changes_push_nothing() {
     let server = Server::start();
     let node = node(&server).await;
+    // From here on the server knows the scripts: a release that goes twice wakes by itself.
+    ask(&node, &claim(&["other"], "x"), RELEASE).await.unwrap();
     let pushes = Pushes::attached(&node, 0);
     let a = claim(&["k"], "a");
     end(ask(&node, &a, ACQUIRE).await);
@@ -148,4 +150,20 @@ async fn a_dead_connection_that_nobody_uses_is_noticed() {
     })
     .await;
     assert!(node.pushes());
+}
+
+/// The first release on a fresh server went twice, by its hash and whole; the acquire behind it
+/// was refused in between, and its waiter slept until the TTL was over.
+#[tokio::test]
+async fn a_release_that_was_overtaken_wakes_whoever_it_kept_out() {
+    let server = Server::start();
+    let ours = node(&server).await;
+    let pushes = Pushes::attached(&ours, 0);
+    let (a, b) = (claim(&["k"], "a"), claim(&["k"], "b"));
+    end(ask(&ours, &a, ACQUIRE).await);
+    let released = submit(&ours, &a, RELEASE);
+    let refused = submit(&ours, &b, ACQUIRE);
+    assert_eq!(holder(refused.await.unwrap()), "a");
+    end(released.await.unwrap());
+    pushed(&pushes, 0, Some("k")).await;
 }
