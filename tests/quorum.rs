@@ -233,6 +233,29 @@ async fn a_node_that_forgot_the_lock_gets_it_back() {
 }
 
 #[tokio::test]
+async fn a_node_that_lost_the_key_gets_it_back_at_once_for_as_long_as_the_others_keep_it() {
+    let servers = Server::start_many::<3>();
+    let mutex = mutex(&servers).await;
+    let request = mutex.lock("key1").ttl(60 * SECOND).auto_extend(false);
+    let lock = request.acquire().await.unwrap();
+    let key = key("key1");
+    within(SECOND, "all nodes have it", || {
+        servers.iter().all(|server| !lock_keys(server).is_empty())
+    })
+    .await;
+    for server in &servers {
+        server.control().delete(&key);
+        within(SECOND, "the node is healed", || {
+            let left = server.control().time_to_live(&key);
+            left.is_some_and(|left| left > 50 * SECOND && left <= 60 * SECOND)
+        })
+        .await;
+    }
+    lock.release().await.unwrap();
+    within(SECOND, "nothing is left", || are_clean(&servers)).await;
+}
+
+#[tokio::test]
 async fn a_majority_of_clogged_nodes_is_asked_exactly_as_often_as_the_count_says() {
     let servers = Server::start_many::<3>();
     let retry = Retry::new().count(4).delay(20 * MS).jitter(Duration::ZERO);

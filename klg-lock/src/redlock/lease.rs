@@ -212,7 +212,10 @@ impl Lease {
         reserve: u64,
         mut decided: impl FnMut(Result<(), NotExtended>, Option<Moment>) + Send,
     ) {
-        let known_end = lock(&self.state).tokens.end();
+        let (known_end, left) = {
+            let state = lock(&self.state);
+            (state.tokens.end(), state.gone_by.since(self.now()))
+        };
         let apply = |extension| {
             let result = self.apply(extension, ttl);
             let look = {
@@ -222,7 +225,7 @@ impl Lease {
             decided(result, look);
         };
         self.nodes
-            .extend(&self.claim, ttl, reserve, known_end, apply)
+            .extend(&self.claim, ttl, left, reserve, known_end, apply)
             .await;
     }
 

@@ -260,11 +260,13 @@ impl Nodes {
 
     /// Extend: the same quorum, only where the nodes still carry the value, and only before
     /// `valid_until`. `decided` is called the moment the quorum stands; after that the round goes
-    /// on to heal nodes that have lost the key.
+    /// on to heal nodes that have lost the key, for as long as the others keep it: `left`, or `ttl`
+    /// where that is longer.
     pub(crate) async fn extend(
         &self,
         claim: &Arc<Claim>,
         ttl: Duration,
+        left: Duration,
         reserve: u64,
         known_end: u64,
         mut decided: impl FnMut(Extension) + Send,
@@ -324,6 +326,7 @@ impl Nodes {
         }
         for index in missing {
             // Counts from the next extension on; nobody waits for it.
+            let ttl = ttl.max(left);
             drop(self.ask(index, claim, Op::Heal { ttl, fence }));
         }
     }
