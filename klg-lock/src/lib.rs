@@ -9,6 +9,7 @@ mod memory;
 mod node;
 mod redlock;
 mod registry;
+pub mod store;
 mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
@@ -23,3 +24,4 @@ pub use redlock::{
     RedlockBuilder, Retry,
 };
 pub use registry::{Registry, RegistryBuilder, RuntimeBinding, init, registry};
+pub use store::Store;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
+use super::backend::Backend;
 use super::fault::to_crate_error;
 use super::link::Link;
 use super::transport::Ask;
@@ -26,35 +27,42 @@ use super::transport::Ask;
 /// reconnect.
 #[derive(Clone)]
 pub struct Connection {
-    link: Link,
-    deadline: Duration,
+    backend: Backend,
+    /// Of operations on a link; `None`: the link's own.
+    deadline: Option<Duration>,
 }
 
 impl Connection {
-    pub(super) fn new(link: Link) -> Self {
+    pub(super) fn new(backend: Backend) -> Self {
         Self {
-            deadline: link.deadline(),
-            link,
+            backend,
+            deadline: None,
         }
     }
 
     /// The same connection, whose commands may take this long.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = Some(deadline);
         self
+    }
+
+    async fn ask(&self, link: &Link, ask: Ask<'_>) -> RedisResult<Vec<Value>> {
+        let deadline = self.deadline.unwrap_or_else(|| link.deadline());
+        link.ask(&ask, deadline).await.map_err(to_crate_error)
     }
 }
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
-            let mut values = self
-                .link
-                .ask(&Ask::One(cmd), self.deadline)
-                .await
-                .map_err(to_crate_error)?;
-            Ok(values.pop().unwrap_or(Value::Nil))
+            match &self.backend {
+                Backend::Link(link) => {
+                    let mut values = self.ask(link, Ask::One(cmd)).await?;
+                    Ok(values.pop().unwrap_or(Value::Nil))
+                }
+                Backend::Memory(memory) => memory.query(cmd).await.map_err(to_crate_error),
+            }
         })
     }
 
@@ -65,23 +73,26 @@ impl ConnectionLike for Connection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
-            self.link
-                .ask(&Ask::Many(pipeline, offset, count), self.deadline)
-                .await
-                .map_err(to_crate_error)
+            match &self.backend {
+                Backend::Link(link) => self.ask(link, Ask::Many(pipeline, offset, count)).await,
+                Backend::Memory(memory) => memory.pipeline(pipeline).await.map_err(to_crate_error),
+            }
         })
     }
 
     fn get_db(&self) -> i64 {
-        self.link.database()
+        match &self.backend {
+            Backend::Link(link) => link.database(),
+            Backend::Memory(_) => 0,
+        }
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("client", &self.link.name())
-            .field("server", &self.link.server())
+            .field("client", &self.backend.name())
+            .field("server", &self.backend.server())
             .finish()
     }
 }

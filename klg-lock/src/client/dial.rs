@@ -173,7 +173,21 @@ impl Wire {
         Ok(replies)
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// The next frame, whatever it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing that was read is lost.
+    pub(super) async fn frame(&mut self) -> io::Result<Frame> {
+        loop {
+            if let Some(frame) = self.inbox.next()? {
+                return Ok(frame);
+            }
+            self.read().await?;
+        }
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let written = poll_fn(|cx| Pin::new(&mut self.stream).poll_write(cx, rest)).await?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use redis::RedisError;
+use redis::{RedisError, ServerError};
 
 use crate::error::{NodeError, NodeErrorKind};
 
@@ -116,6 +116,11 @@ pub(crate) fn crate_fault(error: &RedisError) -> NodeError {
         },
     };
     fault.with_source(error.clone())
+}
+
+/// An error the server answered to one command of a pipeline.
+pub(crate) fn server_answer(error: ServerError) -> NodeError {
+    crate_fault(&error.into())
 }
 
 /// The code a server answered, such as `WRONGTYPE`; `None`: it did not answer with an error.

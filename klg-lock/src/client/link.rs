@@ -9,7 +9,6 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
 use super::dial::Dialer;
 use super::endpoint::{Endpoint, Kind};
 use super::fault::{Refusal, crate_fault, server_fault};
@@ -248,14 +247,14 @@ impl Link {
         self.ask(&ask, deadline).await
     }
 
-    /// The link as the `redis` crate's commands take it, to be used with `query_async`.
-    pub(crate) fn connection(&self) -> Connection {
-        Connection::new(self.clone())
-    }
-
     /// The deadline of operations that do not name one.
     pub(crate) fn deadline(&self) -> Duration {
         self.inner.shared.options.deadline
+    }
+
+    /// How this link's connections are opened.
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.inner.shared.dialer
     }
 
     pub(crate) fn database(&self) -> i64 {

@@ -3,11 +3,13 @@
 //! [`Endpoint`] says where, [`dial`] opens one connection, and a [`Link`] keeps one open for as
 //! long as it lives. The lock nodes dial for themselves, since they own their socket.
 
+mod backend;
 mod backoff;
 mod connection;
 mod dial;
 mod endpoint;
 mod fault;
+mod feed;
 mod handshake;
 mod health;
 mod link;
@@ -20,11 +22,13 @@ mod supervisor;
 mod tls;
 mod transport;
 
+pub(crate) use self::backend::Backend;
 pub(crate) use self::backoff::Backoff;
 pub use self::connection::Connection;
 pub(crate) use self::dial::{Dialer, Wire, closed_by_peer};
 pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol, TlsFiles};
-pub(crate) use self::fault::{Refusal, io_fault, refusal_code, server_fault};
+pub(crate) use self::fault::{Refusal, io_fault, refusal_code, server_answer, server_fault};
+pub(crate) use self::feed::Feed;
 pub(crate) use self::handshake::{Role, Session};
 pub(crate) use self::health::Monitor;
 pub use self::health::{Health, HealthState};

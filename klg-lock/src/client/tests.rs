@@ -64,7 +64,7 @@ async fn commands_and_pipelines_are_answered() {
     assert_eq!(refusal_code(&error), Some("WRONGTYPE"));
     let number: i64 = redis::cmd("GET")
         .arg("k")
-        .query_async(&mut link.connection())
+        .query_async(&mut super::Backend::Link(link.clone()).connection())
         .await
         .unwrap();
     assert_eq!(number, 2);

@@ -74,6 +74,11 @@ fn client_name(name: &str) -> Broken {
 }
 
 impl ClientConfig {
+    /// Checks the settings of one client that is built by itself.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.broken("client").map_err(Error::config)
+    }
+
     fn broken(&self, section: &str) -> Broken {
         uri(&format!("{section}.uri"), &self.uri)?;
         prefix(&format!("{section}.prefix"), &self.prefix)?;
@@ -141,6 +146,11 @@ impl RedlockConfig {
             return Err(
                 "redlock.restart_guard needs redlock.max_ttl: that is how long a node that restarted stays out of the vote"
                     .to_owned(),
+            );
+        }
+        if self.restart_guard {
+            return Err(
+                "redlock.restart_guard is not available in this version; leave it off".to_owned(),
             );
         }
         self.buffer_broken()?;

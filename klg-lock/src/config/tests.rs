@@ -286,6 +286,17 @@ fn settings_that_need_each_other_are_checked_together() {
 }
 
 #[test]
+fn what_this_version_cannot_do_is_refused_rather_than_ignored() {
+    let max_ttl = Duration::from_secs(60);
+    assert_eq!(
+        refused(&redlock(|redlock| redlock
+            .restart_guard(true)
+            .max_ttl(max_ttl))),
+        "configuration: redlock.restart_guard is not available in this version; leave it off"
+    );
+}
+
+#[test]
 fn numbers_of_the_cache_are_checked() {
     let cases = [
         (

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{ClientId, Keyspace, PushSink};
+use super::{ClientId, Keyspace, News, PushSink};
 use crate::error::{NodeError, NodeErrorKind};
 
 /// A command gets no answer for this long: the client gives up. As `node_timeout` of the engine.
@@ -225,21 +225,21 @@ impl Faults {
     pub(super) fn intercept(
         &mut self,
         sink: Arc<dyn PushSink>,
-        key: Option<&Arc<str>>,
+        news: &News,
     ) -> Option<Arc<dyn PushSink>> {
         if self.script.mode != Mode::Up {
             return None;
         }
-        let delay = match &self.script.pushes {
-            Pushes::Delivered => return Some(sink),
-            Pushes::Refused | Pushes::Lost => return None,
-            Pushes::Delayed(delay) => delay.draw(&mut self.rng),
+        let delay = match (&self.script.pushes, news) {
+            (Pushes::Delivered, _) | (Pushes::Refused, News::Message(_)) => return Some(sink),
+            (Pushes::Refused | Pushes::Lost, _) => return None,
+            (Pushes::Delayed(delay), _) => delay.draw(&mut self.rng),
         };
-        let key = key.cloned();
+        let news = news.clone();
         let runtime = Handle::try_current().ok().or(self.runtime.clone())?;
         drop(runtime.spawn(async move {
             tokio::time::sleep(delay).await;
-            sink.push(key.as_deref());
+            sink.push(news);
         }));
         None
     }

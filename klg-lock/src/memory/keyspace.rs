@@ -3,49 +3,22 @@
 //! Tracking is Redis's one-shot kind with `NOLOOP`: a read registers the client for the key, the
 //! next change by another client is pushed to it, and the registration is gone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::channel::{Channels, Message};
 use super::clock::{Clock, Micros, ttl_micros};
+use super::value::Value;
 
 /// Which connection reads or writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ClientId(pub(crate) u64);
 
 /// Redis's default for `tracking-table-max-keys`: beyond it, all readers are told and forgotten.
 const MAX_TRACKED: usize = 1_000_000;
 /// Below this number of keys the expired ones are not worth looking for.
 const MIN_SWEEP: usize = 1024;
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    Text(Box<[u8]>),
-    /// A string that is a number, kept as one.
-    Int(i64),
-    /// Names in order: the queue of those who wait for a lock.
-    Names(Vec<Arc<str>>),
-}
-
-impl Value {
-    /// The value as text; `None` where the key is not a string.
-    pub(crate) fn to_text(&self) -> Option<Box<str>> {
-        match self {
-            Self::Text(text) => Some(String::from_utf8_lossy(text).into()),
-            Self::Int(number) => Some(number.to_string().into()),
-            Self::Names(_) => None,
-        }
-    }
-
-    /// The value as a number, where it is one.
-    pub(crate) fn to_number(&self) -> Option<i64> {
-        match self {
-            Self::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-            Self::Int(number) => Some(*number),
-            Self::Names(_) => None,
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -54,11 +27,20 @@ pub(crate) struct Entry {
     pub(crate) expires: Option<Micros>,
 }
 
-/// What a client is to be told: a key changed, or (`None`) everything may have.
-#[derive(Debug, PartialEq, Eq)]
+/// Something a client is to be told.
+#[derive(Debug)]
 pub(crate) struct Push {
     pub(crate) to: ClientId,
-    pub(crate) key: Option<Arc<str>>,
+    pub(crate) news: News,
+}
+
+/// What a client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A key it has read was changed; `None`: everything may have changed.
+    Changed(Option<Arc<str>>),
+    /// A message on a channel it listens to.
+    Message(Message),
 }
 
 #[derive(Debug)]
@@ -67,9 +49,12 @@ pub(crate) struct Keyspace {
     /// Whose command is running: it is not told of what it changes itself, or finds expired.
     pub(super) actor: Option<ClientId>,
     entries: HashMap<Arc<str>, Entry>,
+    /// The clients that are told of changes to what they have read.
+    listeners: BTreeSet<ClientId>,
     readers: HashMap<Arc<str>, Vec<ClientId>>,
     /// Pushes that wait for the server's lock to be released.
     outbox: Vec<Push>,
+    pub(super) channels: Channels,
     sweep_at: usize,
     /// How often each command was carried out.
     #[cfg(any(test, feature = "test-kit"))]
@@ -82,8 +67,10 @@ impl Keyspace {
             clock: Clock::new(),
             actor: None,
             entries: HashMap::new(),
+            listeners: BTreeSet::new(),
             readers: HashMap::new(),
             outbox: Vec::new(),
+            channels: Channels::default(),
             sweep_at: MIN_SWEEP,
             #[cfg(any(test, feature = "test-kit"))]
             counts: std::collections::BTreeMap::new(),
@@ -104,6 +91,24 @@ impl Keyspace {
             return None;
         }
         self.entries.get(key)
+    }
+
+    /// The entry under `key`, as [`get`](Self::get); who reads it is told of its next change.
+    pub(super) fn read(&mut self, key: &str, now: Micros) -> Option<&Entry> {
+        let tracked = self
+            .actor
+            .is_some_and(|actor| self.listeners.contains(&actor));
+        if tracked {
+            self.track(&key.into());
+        }
+        self.get(key, now)
+    }
+
+    /// The value under `key`, to be changed in place; whoever does so calls
+    /// [`changed`](Self::changed).
+    pub(super) fn value_mut(&mut self, key: &str, now: Micros) -> Option<&mut Value> {
+        self.get(key, now)?;
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// Stores `value`, to expire at `expires` on the node's clock.
@@ -148,12 +153,15 @@ impl Keyspace {
 
     /// Registers the client for `key`: the next change by somebody else is pushed to it.
     pub(crate) fn track(&mut self, key: &Arc<str>) {
-        let Some(reader) = self.actor else { return };
+        let listens = |actor: &ClientId| self.listeners.contains(actor);
+        let Some(reader) = self.actor.filter(listens) else {
+            return;
+        };
         if self.readers.len() >= MAX_TRACKED {
             for (key, readers) in std::mem::take(&mut self.readers) {
                 self.outbox.extend(readers.into_iter().map(|to| Push {
                     to,
-                    key: Some(key.clone()),
+                    news: News::Changed(Some(key.clone())),
                 }));
             }
         }
@@ -163,8 +171,16 @@ impl Keyspace {
         }
     }
 
+    /// Tells a client of changes from now on.
+    pub(super) fn listen(&mut self, client: ClientId) {
+        self.listeners.insert(client);
+    }
+
     /// Forgets a client that has gone.
-    pub(crate) fn untrack(&mut self, reader: ClientId) {
+    pub(super) fn untrack(&mut self, reader: ClientId) {
+        if !self.listeners.remove(&reader) {
+            return;
+        }
         self.readers.retain(|_, readers| {
             readers.retain(|r| *r != reader);
             !readers.is_empty()
@@ -172,7 +188,6 @@ impl Keyspace {
     }
 
     /// The names of all keys that have not expired.
-    #[cfg(any(test, feature = "test-kit"))]
     pub(super) fn keys(&mut self) -> Vec<Arc<str>> {
         let now = self.clock.now();
         let alive = |entry: &Entry| entry.expires.is_none_or(|expires| expires > now);
@@ -191,11 +206,15 @@ impl Keyspace {
         &self.entries
     }
 
-    /// Puts other contents in the place of the present ones.
-    #[cfg(any(test, feature = "test-kit"))]
-    pub(super) fn restore(&mut self, entries: HashMap<Arc<str>, Entry>) {
+    /// Puts other contents in the place of the present ones, and tells everybody.
+    pub(super) fn flush(&mut self, entries: HashMap<Arc<str>, Entry>) {
         self.entries = entries;
-        self.forget_readers();
+        self.readers.clear();
+        let all = self.listeners.iter().map(|to| Push {
+            to: *to,
+            news: News::Changed(None),
+        });
+        self.outbox.extend(all);
     }
 
     /// Nobody is to be told of changes any more: the connections are gone.
@@ -216,10 +235,16 @@ impl Keyspace {
         let _ = command;
     }
 
-    /// Puts a push into the outbox.
-    #[cfg(any(test, feature = "test-kit"))]
-    pub(super) fn push(&mut self, to: ClientId, key: Option<Arc<str>>) {
-        self.outbox.push(Push { to, key });
+    /// Sends a message; returns how many subscriptions it reaches.
+    pub(super) fn publish(&mut self, channel: &str, payload: &[u8]) -> usize {
+        let messages = self.channels.publish(channel, payload);
+        let reached = messages.len();
+        self.outbox
+            .extend(messages.into_iter().map(|(to, message)| Push {
+                to,
+                news: News::Message(message),
+            }));
+        reached
     }
 
     /// The pushes that are due, for the server to deliver once its lock is released.
@@ -232,7 +257,8 @@ impl Keyspace {
         now.saturating_add(ttl_micros(ttl))
     }
 
-    fn changed(&mut self, key: &str) {
+    /// Tells the readers of a key, all but the client that changes it.
+    pub(super) fn changed(&mut self, key: &str) {
         if self.readers.is_empty() {
             return;
         }
@@ -242,7 +268,7 @@ impl Keyspace {
                 .filter(|reader| Some(*reader) != self.actor);
             self.outbox.extend(others.map(|to| Push {
                 to,
-                key: Some(key.clone()),
+                news: News::Changed(Some(key.clone())),
             }));
         }
     }

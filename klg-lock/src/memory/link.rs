@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{ClientId, Keyspace, Server};
+use super::{ClientId, Keyspace, News, Server, Topic};
 use crate::error::NodeError;
 use crate::sync::lock;
 
@@ -16,8 +16,7 @@ use crate::sync::lock;
 ///
 /// Called in the thread whose command caused the push, with none of the server's locks held.
 pub(crate) trait PushSink: Send + Sync {
-    /// `key` was changed by another client; `None`: everything may have changed.
-    fn push(&self, key: Option<&str>);
+    fn push(&self, news: News);
 }
 
 /// Where the answer to a command arrives.
@@ -47,9 +46,18 @@ impl Link {
         &self.server
     }
 
-    /// Where pushes go from now on.
+    /// Where messages of these channels go from now on.
+    pub(crate) fn subscribe(&self, topics: Vec<Topic>, sink: Arc<dyn PushSink>) {
+        let mut state = lock(&self.server.state);
+        state.sinks.insert(self.id, sink);
+        state.keyspace.channels.subscribe(self.id, topics);
+    }
+
+    /// Where pushes go from now on: changes by others of what this client has read.
     pub(crate) fn listen(&self, sink: Arc<dyn PushSink>) {
-        lock(&self.server.state).sinks.insert(self.id, sink);
+        let mut state = lock(&self.server.state);
+        state.sinks.insert(self.id, sink);
+        state.keyspace.listen(self.id);
     }
 
     /// Sends a command. The answer is there before this returns, unless a fault is scripted.
@@ -94,6 +102,7 @@ impl Drop for Link {
         state.clients -= 1;
         state.sinks.remove(&self.id);
         state.keyspace.untrack(self.id);
+        state.keyspace.channels.forget(self.id);
     }
 }
 

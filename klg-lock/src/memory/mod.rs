@@ -1,30 +1,39 @@
 //! A Redis server in memory: what `memory://` names, for tests and for programs that run alone.
 //!
 //! * [`clock`]: the server's `TIME`, on tokio's clock
-//! * [`keyspace`]: keys, expiry, tracking
+//! * [`keyspace`], [`value`]: keys, expiry, tracking, and what they hold
+//! * [`command`], [`glob`]: the Redis commands it understands
+//! * [`channel`]: who listens to what
 //! * [`link`]: one client's connection to it
 //! * `fault`, `trip`, `script` (feature `test-kit`): what may go wrong on the way, and how a test
 //!   says so
 
+mod channel;
 mod clock;
+mod command;
 #[cfg(any(test, feature = "test-kit"))]
 mod fault;
+pub(crate) mod glob;
 mod keyspace;
 mod link;
 #[cfg(any(test, feature = "test-kit"))]
 mod script;
 #[cfg(any(test, feature = "test-kit"))]
 mod trip;
+mod value;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
+pub(crate) use self::channel::{Message, Topic};
 pub(crate) use self::clock::Micros;
+pub(crate) use self::command::{Outcome, Refusal, Reply, run};
 use self::keyspace::ClientId;
-pub(crate) use self::keyspace::{Keyspace, Value};
+pub(crate) use self::keyspace::{Keyspace, News};
 pub(crate) use self::link::{Link, PushSink};
+pub(crate) use self::value::{Bytes, Value};
 #[cfg(any(test, feature = "test-kit"))]
 pub use self::{
     fault::Delay,
@@ -121,14 +130,14 @@ impl Server {
                 continue;
             };
             #[cfg(any(test, feature = "test-kit"))]
-            let Some(sink) = state.faults.intercept(sink, push.key.as_ref()) else {
+            let Some(sink) = state.faults.intercept(sink, &push.news) else {
                 continue;
             };
-            due.push((sink, push.key));
+            due.push((sink, push.news));
         }
         drop(state);
-        for (sink, key) in due {
-            sink.push(key.as_deref());
+        for (sink, news) in due {
+            sink.push(news);
         }
     }
 }

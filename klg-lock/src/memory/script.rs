@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clock::{Micros, micros};
 use super::fault::{Delay, Mode, Pushes, Script};
 use super::keyspace::Entry;
-use super::{Keyspace, Server, State, Value, trip};
+use super::{Keyspace, News, Server, State, Value, trip};
 use crate::error::NodeErrorKind;
 use crate::sync::lock;
 
@@ -97,7 +97,9 @@ impl MemoryServer {
     pub fn crash(&self, memory: Memory) {
         self.fail(NodeErrorKind::Unreachable);
         if memory == Memory::Lost {
-            self.state().keyspace.restore(HashMap::new());
+            let mut state = self.state();
+            state.keyspace.flush(HashMap::new());
+            state.keyspace.forget_readers();
         }
     }
 
@@ -133,8 +135,8 @@ impl MemoryServer {
     /// has taken over, or a restart found an old file.
     pub fn roll_back(&self, snapshot: &Snapshot) {
         let mut state = self.state();
+        state.keyspace.flush(snapshot.0.clone());
         break_connections(&mut state);
-        state.keyspace.restore(snapshot.0.clone());
         drop(state);
         self.reconnected();
     }
@@ -255,12 +257,7 @@ impl MemoryServer {
 
     /// Deletes everything, and tells every client.
     pub fn flush(&self) {
-        let mut state = self.state();
-        state.keyspace.restore(HashMap::new());
-        for to in state.sinks.keys().copied().collect::<Vec<_>>() {
-            state.keyspace.push(to, None);
-        }
-        self.server.deliver(state);
+        self.run(|keyspace, _| keyspace.flush(HashMap::new()));
     }
 
     /// The string under a key; `None` where there is none, or no string.
@@ -332,7 +329,7 @@ impl MemoryServer {
         let sinks: Vec<_> = state.sinks.values().filter(|_| up).cloned().collect();
         drop(state);
         for sink in sinks {
-            sink.push(None);
+            sink.push(News::Changed(None));
         }
     }
 }

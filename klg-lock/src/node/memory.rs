@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Claim, Node, Occupied, Op, Reply, Request, Vote, WakeSink};
 use crate::error::{NodeError, NodeErrorKind};
-use crate::memory::{Keyspace, Link, Micros, PushSink, Server, Value};
+use crate::memory::{Keyspace, Link, Micros, News, PushSink, Server, Value};
 
 /// How long a fence key outlives its counter: no clock is expected to step back further.
 const FENCE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -88,9 +88,9 @@ struct Engine {
 }
 
 impl PushSink for Engine {
-    fn push(&self, key: Option<&str>) {
-        if let Some(sink) = self.sink.upgrade() {
-            sink.wake(self.index, key);
+    fn push(&self, news: News) {
+        if let (Some(sink), News::Changed(key)) = (self.sink.upgrade(), news) {
+            sink.wake(self.index, key.as_deref());
         }
     }
 }

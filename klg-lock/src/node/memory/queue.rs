@@ -81,19 +81,21 @@ pub(super) fn leave(ks: &mut Keyspace, claim: &Claim) -> Vote {
 }
 
 fn queue(ks: &mut Keyspace, key: &str, now: Micros) -> Vec<Arc<str>> {
-    match ks.get(key, now).map(|entry| &entry.value) {
-        Some(Value::Names(names)) => names.clone(),
-        _ => Vec::new(),
-    }
+    let Some(Value::List(names)) = ks.get(key, now).map(|entry| &entry.value) else {
+        return Vec::new();
+    };
+    let names = names.iter().map(|name| String::from_utf8_lossy(name));
+    names.map(Arc::from).collect()
 }
 
 fn store(ks: &mut Keyspace, key: &str, queue: Vec<Arc<str>>, now: Micros, life: Duration) {
     if queue.is_empty() {
         ks.remove(key);
     } else {
+        let names = queue.iter().map(|name| name.as_bytes().to_vec());
         ks.set_borrowed(
             key,
-            Value::Names(queue),
+            Value::List(names.collect()),
             Some(Keyspace::deadline(now, life * 4)),
         );
     }
