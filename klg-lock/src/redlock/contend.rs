@@ -8,6 +8,7 @@ use super::core::Core;
 use super::guard::{Hold, Lock, fits};
 use super::holder;
 use super::lease::Lease;
+use super::order::Queued;
 use super::queue::{Busy, Call, NoSeat, Seat, Terms};
 use super::request::LockRequest;
 use super::retry::Delays;
@@ -39,10 +40,8 @@ impl LockRequest {
         keys: &Arc<KeySet>,
         progress: &mut Progress,
     ) -> Result<Lock, LockError> {
-        if self.fair && self.wait.is_some() && self.core.nodes.list().len() == 1 {
-            if let [key] = keys.keys() {
-                return self.stand(keys, key, progress).await;
-            }
+        if self.fair && self.can_queue(keys) {
+            return self.stand(keys, progress).await;
         }
         let place = match self.core.queues.enter(keys, self.terms()) {
             Ok(seat) => Standing {
@@ -60,26 +59,29 @@ impl LockRequest {
                 let lease = Unclaimed { lease: Some(lease) };
                 match self.take_up(lease).await {
                     Some((lease, token)) => Ok(self.hold(place, lease, token)),
-                    None => self.ask(place, keys, progress).await,
+                    None => self.ask(place, keys, None, progress).await,
                 }
             }
-            Call::Ask { pause } => {
-                if pause {
-                    let courtesy = self.core.courtesy();
-                    let jitter = self.retry.delays().up_to(courtesy);
-                    tokio::time::sleep(courtesy + jitter).await;
-                }
-                self.ask(place, keys, progress).await
+            // Where others wait, a process stands behind them: what it released a moment ago is
+            // theirs to have.
+            Call::Ask { pause } if self.can_queue(keys) && (pause || self.is_hot(keys)) => {
+                let queued = Queued::enter(&self.core, keys, &place.seat);
+                self.ask(place, keys, Some(queued), progress).await
+            }
+            Call::Ask { pause: false } => self.ask(place, keys, None, progress).await,
+            // Where no node keeps an order, a pause gives other processes their chance.
+            Call::Ask { pause: true } => {
+                let courtesy = self.core.courtesy();
+                let jitter = self.retry.delays().up_to(courtesy);
+                tokio::time::sleep(courtesy + jitter).await;
+                self.ask(place, keys, None, progress).await
             }
         }
     }
 
     /// Goes on with a lease that was handed over, after an extension where it is short of time or
     /// of fencing numbers. `None`: it ended; the nodes have to be asked.
-    pub(super) async fn take_up(
-        &self,
-        mut unclaimed: Unclaimed,
-    ) -> Option<(Arc<Lease>, FencingToken)> {
+    async fn take_up(&self, mut unclaimed: Unclaimed) -> Option<(Arc<Lease>, FencingToken)> {
         let lease = unclaimed.lease.as_ref()?;
         let mut token = lease.take_token();
         if token.is_none() || !fits(lease, &self.terms()) {
@@ -102,7 +104,7 @@ impl LockRequest {
         unclaimed.lease.take().map(|lease| (lease, token))
     }
 
-    pub(super) fn hold(&self, place: Standing<'_>, lease: Arc<Lease>, token: FencingToken) -> Lock {
+    fn hold(&self, place: Standing<'_>, lease: Arc<Lease>, token: FencingToken) -> Lock {
         Lock::new(Hold::begin(
             &self.core,
             place.keep(),
@@ -112,11 +114,13 @@ impl LockRequest {
         ))
     }
 
-    /// Asks the nodes until they grant it, or until there is no point in asking again.
-    async fn ask(
-        &self,
-        place: Standing<'_>,
-        keys: &Arc<KeySet>,
+    /// Asks the nodes until they grant it, or until there is no point in asking again. `queued`: in
+    /// the order of the node's queue, which a request that waits enters at its first refusal.
+    pub(super) async fn ask<'a>(
+        &'a self,
+        place: Standing<'a>,
+        keys: &'a Arc<KeySet>,
+        mut queued: Option<Queued<'a>>,
         progress: &mut Progress,
     ) -> Result<Lock, LockError> {
         let core = &self.core;
@@ -130,10 +134,14 @@ impl LockRequest {
             progress.tries += u32::from(!pushed);
             pushed = false;
             let reserve = core.queues.followers(&seat, core.settings.handover) + 1;
-            let pending = Pending::new(core, keys, self.ttl, None);
-            let acquire = Op::Acquire {
-                ttl: self.ttl,
-                reserve,
+            let queue_place = queued.as_ref().map(|queued| &queued.place);
+            let pending = Pending::new(core, keys, self.ttl, queue_place);
+            let acquire = match &queued {
+                Some(queued) => queued.question(self.ttl, reserve),
+                None => Op::Acquire {
+                    ttl: self.ttl,
+                    reserve,
+                },
             };
             let began = core.nodes.clock.now();
             let attempt = core
@@ -154,6 +162,9 @@ impl LockRequest {
                         valid_until,
                         tokens,
                     ));
+                    if let Some(queued) = queued.take() {
+                        queued.served();
+                    }
                     let lease = Unclaimed { lease: Some(lease) };
                     if let Some((lease, token)) = self.take_up(lease).await {
                         return Ok(self.hold(place, lease, token));
@@ -171,17 +182,41 @@ impl LockRequest {
                     }
                     splits = 0;
                     core.queues.refused(&seat, &busy);
+                    let now = core.nodes.clock.now();
+                    keys.keys()
+                        .iter()
+                        .for_each(|key| core.hot.refused(&key.lock, now));
                     if self.wait.is_none() {
                         return Err(contended(keys, busy));
                     }
                     self.check_count(keys, progress, &busy)?;
                     progress.busy(busy);
-                    pushed = self.pause(&seat, &refusal, &mut delays).await?;
+                    match &mut queued {
+                        None if self.can_queue(keys) => {
+                            queued = Some(Queued::enter(core, keys, &seat));
+                            pushed = true;
+                        }
+                        None => pushed = self.pause(&seat, &refusal, &mut delays).await?,
+                        Some(queued) => {
+                            pushed = match queued.answered(&refusal) {
+                                None => true,
+                                Some(pause) => {
+                                    let polled = (!core.nodes.pushes()).then(|| delays.next());
+                                    let pause = polled.flatten().map_or(pause, |p| p.min(pause));
+                                    self.sleep_or_woken(&seat, 1, pause).await?
+                                }
+                            };
+                            if pushed {
+                                queued.watch(true);
+                            }
+                        }
+                    }
                 }
                 Attempt::Unavailable(votes) => {
                     drop(pending);
                     let hopeless = !votes.iter().any(|vote| vote.error.kind().is_transient());
-                    if self.wait.is_none() || hopeless {
+                    let last = self.retry.count > 0 && progress.tries >= self.retry.count;
+                    if self.wait.is_none() || hopeless || last {
                         return Err(unavailable(keys, votes));
                     }
                     progress.outage(votes);
@@ -192,7 +227,18 @@ impl LockRequest {
         }
     }
 
-    pub(super) fn check_count(
+    /// Whether the node can keep the order of those who wait.
+    pub(super) fn can_queue(&self, keys: &KeySet) -> bool {
+        self.wait.is_some() && self.core.nodes.list().len() == 1 && keys.keys().len() == 1
+    }
+
+    fn is_hot(&self, keys: &KeySet) -> bool {
+        let now = self.core.nodes.clock.now();
+        let hot = &self.core.hot;
+        keys.keys().iter().any(|key| hot.is_hot(&key.lock, now))
+    }
+
+    fn check_count(
         &self,
         keys: &KeySet,
         progress: &mut Progress,
@@ -205,8 +251,8 @@ impl LockRequest {
         Ok(())
     }
 
-    /// Waits until asking again can help, and tells whether that was a push: a push, the end of the holder's TTL, or, where the nodes
-    /// do not push or the key never expires, the polling delay.
+    /// Waits until asking again can help: for a push, the end of the holder's TTL, or, where the
+    /// nodes do not push or the key never expires, the polling delay. Tells whether it was a push.
     async fn pause(
         &self,
         seat: &Seat,
@@ -227,7 +273,7 @@ impl LockRequest {
         self.sleep_or_woken(seat, nodes.quorum(), pause).await
     }
 
-    pub(super) async fn sleep_or_woken(
+    async fn sleep_or_woken(
         &self,
         seat: &Seat,
         quorum: usize,
@@ -241,7 +287,7 @@ impl LockRequest {
     }
 }
 
-pub(super) fn busy(refusal: &Refusal) -> Busy {
+fn busy(refusal: &Refusal) -> Busy {
     // In a queue the key may be free, and only the others ahead be in the way.
     let told = |occupied: &&Occupied| occupied.ahead.is_none() || occupied.value.is_some();
     let holder = refusal.holder.as_ref().filter(told);
@@ -251,7 +297,7 @@ pub(super) fn busy(refusal: &Refusal) -> Busy {
     }
 }
 
-pub(super) fn contended(keys: &KeySet, busy: Busy) -> LockError {
+fn contended(keys: &KeySet, busy: Busy) -> LockError {
     LockError::Contended {
         resource: keys.describe().into(),
         holder: busy.holder.map(Box::new),
@@ -259,7 +305,7 @@ pub(super) fn contended(keys: &KeySet, busy: Busy) -> LockError {
     }
 }
 
-pub(super) fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
+fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
     if votes
         .iter()
         .all(|vote| vote.error.kind() == NodeErrorKind::Closed)
@@ -275,9 +321,9 @@ pub(super) fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
 /// What a request has seen so far, for the error that ends it.
 #[derive(Debug)]
 pub(super) struct Progress {
-    pub(super) attempts: u32,
+    attempts: u32,
     /// Those that were due by the clock: a push is no try towards `Retry::count`.
-    pub(super) tries: u32,
+    tries: u32,
     since: tokio::time::Instant,
     busy: Option<Busy>,
     outage: Option<Votes>,
@@ -296,12 +342,12 @@ impl Default for Progress {
 }
 
 impl Progress {
-    pub(super) fn busy(&mut self, busy: Busy) {
+    fn busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
         self.outage = None;
     }
 
-    pub(super) fn outage(&mut self, votes: Votes) {
+    fn outage(&mut self, votes: Votes) {
         self.outage = Some(votes);
     }
 
@@ -347,15 +393,15 @@ impl Drop for Standing<'_> {
 }
 
 /// An attempt on its way: released when the request is dropped in the middle of it.
-pub(super) struct Pending<'a> {
+struct Pending<'a> {
     core: &'a Arc<Core>,
-    pub(super) claim: Arc<Claim>,
+    claim: Arc<Claim>,
     ttl: Duration,
     kept: bool,
 }
 
 impl<'a> Pending<'a> {
-    pub(super) fn new(
+    fn new(
         core: &'a Arc<Core>,
         keys: &Arc<KeySet>,
         ttl: Duration,
@@ -374,7 +420,7 @@ impl<'a> Pending<'a> {
         }
     }
 
-    pub(super) fn keep(mut self) -> Arc<Claim> {
+    fn keep(mut self) -> Arc<Claim> {
         self.kept = true;
         Arc::clone(&self.claim)
     }
@@ -389,8 +435,8 @@ impl Drop for Pending<'_> {
 }
 
 /// A lease nobody holds yet: released when the request is dropped before it does.
-pub(super) struct Unclaimed {
-    pub(super) lease: Option<Arc<Lease>>,
+struct Unclaimed {
+    lease: Option<Arc<Lease>>,
 }
 
 impl Drop for Unclaimed {

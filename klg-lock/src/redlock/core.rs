@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::holder::Identity;
+use super::hot::Hot;
 use super::keeper::Keeper;
 use super::lease::Lease;
 use super::queue::{Queues, Seat};
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     /// Bodies of `using` that run now; shutdown waits for them.
     bodies: AtomicUsize,
     changed: Notify,
+    pub(crate) hot: Hot,
     /// A moving average of the time an attempt takes, in microseconds.
     round_trip: AtomicU64,
 }
@@ -64,6 +66,7 @@ impl Core {
             closed: AtomicBool::new(false),
             bodies: AtomicUsize::new(0),
             changed: Notify::new(),
+            hot: Hot::new(),
             round_trip: AtomicU64::new(0),
         });
         for (index, node) in core.nodes.list().iter().enumerate() {

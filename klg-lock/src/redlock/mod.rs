@@ -1,8 +1,8 @@
 //! The Redlock algorithm: an engine that locks resources on a quorum of nodes.
 //!
 //! It knows the port in [`node`](crate::node), never Redis. Read `round.rs` for the algorithm
-//! itself, `contend.rs` for what a request goes through, `fair.rs` for first come, first served between
-//! processes, `queue.rs` for who is next inside this
+//! itself, `contend.rs` for what a request goes through, `order.rs` for waiting in the
+//! node's own queue, `queue.rs` for who is next inside this
 //! process, and `keeper.rs` for what happens in the background. `quorum.rs`, `validity.rs`,
 //! `fence.rs` and `retry.rs` are the pure rules.
 
@@ -10,14 +10,15 @@ pub(crate) mod builder;
 pub(crate) mod clock;
 mod contend;
 pub(crate) mod core;
-mod fair;
 mod fence;
 mod guard;
 mod held;
 mod holder;
+mod hot;
 mod inspect;
 pub(crate) mod keeper;
 mod lease;
+mod order;
 mod queue;
 mod quorum;
 mod request;

@@ -5,7 +5,7 @@
 //! other. The holder keeps its seat at the head until it releases.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ struct Inner {
     lines: HashMap<Arc<str>, Line>,
     /// Seats that wait in a node's own queue, by lock key, in the order in which they came.
     queued: HashMap<Arc<str>, VecDeque<Arc<Seat>>>,
+    /// The same seats, by their places.
+    places: HashMap<Arc<str>, Arc<Seat>>,
     closed: bool,
 }
 
@@ -46,6 +48,8 @@ pub(crate) struct Seat {
     pub(crate) terms: Terms,
     turn: Mutex<Turn>,
     pushed: AtomicU64,
+    /// The first of a node's queue, as far as it knows: it watches the lock key.
+    watching: AtomicBool,
     changed: Notify,
 }
 
@@ -121,6 +125,7 @@ impl Queues {
             terms,
             turn: Mutex::new(Turn::Waiting),
             pushed: AtomicU64::new(0),
+            watching: AtomicBool::new(false),
             changed: Notify::new(),
         });
         for key in keys.keys() {
@@ -226,33 +231,40 @@ impl Queues {
         let head = |line: &Line| line.seats.front().and_then(|seat| seat.pushed_by(index));
         match key {
             Some(key) => {
-                // Only the first of the node's queue is told of the lock key, whichever that is.
-                let queued = inner.queued.get(key).into_iter().flatten();
-                queued.for_each(|seat| drop(seat.pushed_by(index)));
+                // Of many here, only the one that watches the lock key asked to be told of it.
+                for seat in inner.queued.get(key).into_iter().flatten() {
+                    if seat.watching.load(Ordering::Acquire) {
+                        drop(seat.pushed_by(index));
+                    }
+                }
+                if let Some(seat) = inner.places.get(key) {
+                    drop(seat.pushed_by(index));
+                }
                 inner.lines.get(key).and_then(head).into_iter().collect()
             }
             None => inner.lines.values().filter_map(head).collect(),
         }
     }
 
-    /// Enters a seat that waits in a node's own queue for `key`.
-    pub(crate) fn queue_up(&self, key: &Arc<str>, seat: &Arc<Seat>) {
+    /// Enters a seat that waits for `key` in a node's own queue, at `place`.
+    pub(crate) fn queue_up(&self, key: &Arc<str>, place: &Arc<str>, seat: &Arc<Seat>) {
         let mut inner = lock(&self.inner);
-        inner
-            .queued
-            .entry(Arc::clone(key))
-            .or_default()
-            .push_back(Arc::clone(seat));
+        let queued = inner.queued.entry(Arc::clone(key)).or_default();
+        queued.push_back(Arc::clone(seat));
+        inner.places.insert(Arc::clone(place), Arc::clone(seat));
     }
 
     /// Takes a seat out again, and has the first one left ask: nodes do not push to a client what
     /// it changed itself.
-    pub(crate) fn queue_off(&self, key: &Arc<str>, seat: &Arc<Seat>) {
+    pub(crate) fn queue_off(&self, key: &Arc<str>, place: &Arc<str>) {
         let mut inner = lock(&self.inner);
+        let Some(seat) = inner.places.remove(place) else {
+            return;
+        };
         let Some(queued) = inner.queued.get_mut(key) else {
             return;
         };
-        queued.retain(|other| !Arc::ptr_eq(other, seat));
+        queued.retain(|other| !Arc::ptr_eq(other, &seat));
         match queued.front() {
             Some(next) => drop(next.pushed_by(0)),
             None => drop(inner.queued.remove(key)),
@@ -465,6 +477,11 @@ impl Seat {
         let lease = Arc::clone(lease);
         *turn = Turn::Asking { refused: None };
         Some(lease)
+    }
+
+    /// Whether pushes of the lock key are meant for it while it waits in a node's queue.
+    pub(crate) fn set_watching(&self, watching: bool) {
+        self.watching.store(watching, Ordering::Release);
     }
 
     /// Forgets earlier pushes: what comes from now on is news for the attempt that begins.

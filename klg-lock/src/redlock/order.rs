@@ -1,0 +1,147 @@
+//! Waiting in the node's own queue, where there is one node: in order, and woken one at a time.
+//!
+//! Every process that waits for a resource has a place in the node's queue; with `fair`, every
+//! request has. The node tells a place when it is the first, and the first one watches the lock key
+//! besides. So a release wakes one waiter, however many there are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::contend::{Progress, Standing};
+use super::core::Core;
+use super::guard::Lock;
+use super::queue::{Call, Seat};
+use super::request::LockRequest;
+use super::round::Refusal;
+use crate::error::LockError;
+use crate::node::{Claim, KeySet, LockKey, Op, Place};
+
+/// How long a place outlives its waiter's last question: the bound within which a waiter whose
+/// process died is passed over.
+const PLACE_LIFE: Duration = Duration::from_millis(2_500);
+
+/// How often a waiter asks at least, which keeps its place alive: three times in its life.
+const REFRESH: Duration = Duration::from_millis(800);
+
+/// Beyond the TTL the node told, before asking: expiry is looked at in whole milliseconds.
+const EXPIRY_MARGIN: Duration = Duration::from_millis(1);
+
+impl LockRequest {
+    /// Waits in the node's queue with a place of this request's own.
+    pub(super) async fn stand(
+        &self,
+        keys: &Arc<KeySet>,
+        progress: &mut Progress,
+    ) -> Result<Lock, LockError> {
+        let core = &self.core;
+        let place = new_place(core, keys);
+        // The node keeps the order; nobody local stands in a line that is named by a place.
+        let name = LockKey {
+            lock: Arc::clone(&place.own),
+            fence: "".into(),
+        };
+        let line = Arc::new(KeySet::new(vec![name], place.own.len()));
+        let seat = core.queues.enter(&line, self.terms());
+        let seat = seat.map_err(|_| LockError::Closed)?;
+        let standing = Standing {
+            core,
+            seat: Arc::clone(&seat),
+            kept: false,
+        };
+        if !matches!(seat.called().await, Call::Ask { .. }) {
+            return Err(LockError::Closed);
+        }
+        let queued = Queued::enter_at(core, keys, &seat, place);
+        self.ask(standing, keys, Some(queued), progress).await
+    }
+}
+
+/// A place in the node's queue, given up when the request ends without the lock.
+pub(super) struct Queued<'a> {
+    core: &'a Arc<Core>,
+    keys: &'a Arc<KeySet>,
+    seat: Arc<Seat>,
+    pub(super) place: Arc<Place>,
+    /// Be told of changes of the lock key, as the first of the queue has to be.
+    watch: bool,
+    served: bool,
+}
+
+impl<'a> Queued<'a> {
+    /// Takes a place at the end; the node hears of it with the first question.
+    pub(super) fn enter(core: &'a Arc<Core>, keys: &'a Arc<KeySet>, seat: &Arc<Seat>) -> Self {
+        Self::enter_at(core, keys, seat, new_place(core, keys))
+    }
+
+    fn enter_at(
+        core: &'a Arc<Core>,
+        keys: &'a Arc<KeySet>,
+        seat: &Arc<Seat>,
+        place: Arc<Place>,
+    ) -> Self {
+        let queued = Self {
+            core,
+            keys,
+            seat: Arc::clone(seat),
+            place,
+            watch: false,
+            served: false,
+        };
+        for key in keys.keys() {
+            core.queues.queue_up(&key.lock, &queued.place.own, seat);
+        }
+        queued
+    }
+
+    /// Whether it is to be told of changes of the lock key, too.
+    pub(super) fn watch(&mut self, watch: bool) {
+        self.watch = watch;
+        self.seat.set_watching(watch);
+    }
+
+    pub(super) fn question(&self, ttl: Duration, reserve: u64) -> Op {
+        Op::Queue {
+            ttl,
+            reserve,
+            life: PLACE_LIFE,
+            watch: self.watch,
+        }
+    }
+
+    /// For how long to wait for a push after a refusal. `None`: ask again at once, since the
+    /// release may come before the lock key is watched.
+    pub(super) fn answered(&mut self, refusal: &Refusal) -> Option<Duration> {
+        let first = refusal.ahead == Some(0);
+        let watched = self.watch;
+        self.watch(first);
+        match refusal.free_in {
+            _ if first && !watched => None,
+            Some(left) if first => Some(REFRESH.min(left + EXPIRY_MARGIN)),
+            _ => Some(REFRESH),
+        }
+    }
+
+    /// The lock was granted: the node has cleared the place.
+    pub(super) fn served(mut self) {
+        self.served = true;
+    }
+}
+
+fn new_place(core: &Core, keys: &KeySet) -> Arc<Place> {
+    let id = rand::rng().next_u64();
+    Arc::new(core.naming.place(keys.resource(0), id))
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        if !self.served {
+            let claim = Claim::new(Arc::clone(self.keys), "").queued(&self.place);
+            self.core.nodes.leave(&Arc::new(claim));
+        }
+        for key in self.keys.keys() {
+            self.core.queues.queue_off(&key.lock, &self.place.own);
+        }
+    }
+}
