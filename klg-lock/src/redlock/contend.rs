@@ -321,7 +321,7 @@ fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
 /// What a request has seen so far, for the error that ends it.
 #[derive(Debug)]
 pub(super) struct Progress {
-    attempts: u32,
+    pub(super) attempts: u32,
     /// Those that were due by the clock: a push is no try towards `Retry::count`.
     tries: u32,
     since: tokio::time::Instant,
@@ -342,7 +342,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    fn busy(&mut self, busy: Busy) {
+    pub(super) fn busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
         self.outage = None;
     }
