@@ -12,6 +12,26 @@ use std::time::Duration;
 /// else holds the resource, the second that too few nodes could be asked.
 ///
 /// `Debug` prints the same sentence as `Display`, because that is what `main` shows.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+/// use klg_lock::LockError;
+///
+/// let _held = redlock.lock("key1").acquire().await?;
+/// match redlock.lock("key1").acquire().await {
+///     Err(LockError::Contended { holder, remaining, .. }) => {
+///         println!("held by {holder:?} for another {remaining:?}");
+///     }
+///     Err(LockError::Unavailable { votes, .. }) => {
+///         for vote in votes.iter() {
+///             println!("{}: {}", vote.node, vote.error);
+///         }
+///     }
+///     other => println!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {

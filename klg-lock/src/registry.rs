@@ -21,7 +21,20 @@ tokio::task_local! {
     static SCOPED: Registry;
 }
 
-/// Makes a registry and has it be the global one.
+/// Makes a registry and has it be the global one, which [`registry`] and the attributes use.
+///
+/// Call it once, in `main`, inside the runtime that the program goes on running in.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use klg_lock::Config;
+///
+/// klg_lock::init(Config::default().uri("memory://")).await?; // or Config::from_env()?
+/// let sum = klg_lock::registry()?.mutex().using("key1", |_lock| async { 1 + 1 }).await?;
+/// assert_eq!(sum, 2);
+/// klg_lock::registry()?.shutdown().await?;
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 /// [`Error::AlreadyInitialized`] the second time; else those of [`RegistryBuilder::build`].
@@ -190,6 +203,18 @@ impl Registry {
     }
 
     /// Has this registry be the current one inside `future`; not in tasks that it spawns.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = klg_lock::Config::default().uri("memory://");
+    /// # let registry = klg_lock::Registry::builder().config(config).build().await?;
+    /// let held = registry.scope(async {
+    ///     let lock = klg_lock::registry()?.mutex().lock("key1").acquire().await?;
+    ///     Ok::<_, klg_lock::LockError>(lock.is_valid())
+    /// });
+    /// assert!(held.await?);
+    /// # Ok(()) }
+    /// ```
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         SCOPED.scope(self.clone(), future)
     }
@@ -198,6 +223,16 @@ impl Registry {
     /// tasks and `spawn_blocking` included, until the guard is dropped: so tests run side by side.
     ///
     /// Outside a runtime it binds nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = klg_lock::Config::default().uri("memory://");
+    /// # let registry = klg_lock::Registry::builder().config(config).build().await?;
+    /// let _bound = registry.bind_runtime(); // in a test: the first line after building the registry
+    /// let known = tokio::spawn(async { klg_lock::registry().is_ok() });
+    /// assert!(known.await?);
+    /// # Ok(()) }
+    /// ```
     #[must_use = "the binding ends when the guard is dropped"]
     pub fn bind_runtime(&self) -> RuntimeBinding {
         let id = Handle::try_current().ok().map(|handle| handle.id());

@@ -20,6 +20,24 @@ use crate::node::{self, NodeOptions};
 /// # Default
 /// As in [`Config`]: one node, `redis://localhost:6379`; prefix `redis_`, namespace `lock:`, TTL
 /// 60 s, drift factor 0.01, auto-extension on; and the mutex kind.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use klg_lock::{Redlock, Retry};
+/// use std::time::Duration;
+///
+/// let redlock = Redlock::builder()
+///     .nodes(["memory://a", "memory://b", "memory://c"]) // redis://.. where it matters
+///     .prefix("app_")
+///     .ttl(Duration::from_secs(30))
+///     .buffer(Retry::default().wait(Duration::from_secs(5)))
+///     .connect()
+///     .await?;
+/// let lock = redlock.lock("key1").acquire().await?;
+/// lock.release().await?;
+/// redlock.shutdown().await;
+/// # Ok(()) }
+/// ```
 #[must_use = "a builder does nothing until `connect` is called"]
 #[derive(Clone, Debug)]
 pub struct RedlockBuilder {

@@ -6,6 +6,18 @@ use std::fmt;
 ///
 /// Hand it to whatever the lock protects, and have that refuse smaller numbers than the largest it
 /// has seen: then even a holder that was paused beyond its lock can do no harm.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+/// let first = redlock.lock("key1").acquire().await?;
+/// let token = first.fencing_token();
+/// first.release().await?;
+/// let second = redlock.lock("key1").acquire().await?;
+/// assert!(second.fencing_token() > token);
+/// let number: u64 = token.into(); // for a database column
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(u64);
 

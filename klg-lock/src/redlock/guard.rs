@@ -182,6 +182,17 @@ pub(crate) fn fits(lease: &Lease, terms: &Terms) -> bool {
 /// A cheap handle on a lock that is held: how long it is good for, its fencing token, its end.
 ///
 /// Clones and outlives its lock freely: it does not keep the lock held.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+/// redlock.using("key1", |lock| async move {
+///     assert!(lock.is_valid());
+///     assert_eq!(lock.resources().collect::<Vec<_>>(), ["key1"]);
+///     println!("good for {:?}, token {}", lock.remaining(), lock.fencing_token());
+/// }).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct LockHandle {
     pub(crate) hold: Arc<Hold>,
@@ -266,6 +277,18 @@ impl fmt::Debug for LockHandle {
 /// **Dropping it releases the lock in the background**: the request is queued at once, from any
 /// thread and without a runtime, and sent by the engine's own task. [`release`](Self::release) also
 /// tells how that went.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+/// use std::time::Duration;
+///
+/// let lock = redlock.lock(["from:1", "to:2"]).acquire().await?;
+/// lock.extend(Duration::from_secs(300)).await?;
+/// assert!(lock.remaining() > Duration::from_secs(290));
+/// lock.release().await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "the lock is released as soon as the guard is dropped"]
 #[derive(Debug)]
 pub struct Lock {

@@ -94,6 +94,17 @@ impl Redlock {
 
     /// A request for one or several resources (all or none); options and `acquire` or `using`
     /// follow.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+    /// use std::time::Duration;
+    ///
+    /// let request = redlock.lock("key1").ttl(Duration::from_secs(10)).wait(Duration::from_secs(3));
+    /// let lock = request.acquire().await?;
+    /// let both = redlock.lock(["key2", "key3"]).acquire().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn lock<K: IntoResources>(&self, resource: K) -> LockRequest {
         LockRequest::new(&self.core, self.kind, resource)
     }
@@ -140,6 +151,16 @@ impl Redlock {
     }
 
     /// Who holds a resource, since when and for how much longer; `None`: nobody does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+    /// assert!(redlock.inspect("key1").await?.is_none());
+    /// let _lock = redlock.lock("key1").acquire().await?;
+    /// let found = redlock.inspect("key1").await?.expect("it is held");
+    /// println!("held by {} since {:?}", found.holder, found.since);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`LockError::Unavailable`] when no quorum of nodes answered, [`LockError::InvalidKey`],

@@ -14,6 +14,13 @@ use crate::config::BufferConfig;
 /// * `count`: 0, which means no limit by count.
 /// * `delay`: 400 ms, and `jitter`: up to 400 ms more. Used only where the servers send no
 ///   wake-ups; a quarter of a second to a second is what people tolerate and servers do not notice.
+///
+/// ```
+/// use klg_lock::Retry;
+/// use std::time::Duration;
+///
+/// let patient = Retry::default().wait(Duration::from_secs(3600)).delay(Duration::from_secs(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     pub(crate) wait: Duration,

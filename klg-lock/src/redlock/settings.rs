@@ -58,6 +58,26 @@ pub(crate) enum Kind {
 }
 
 /// What becomes of the routine when exclusivity is lost.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let redlock = klg_lock::Redlock::builder().nodes(["memory://"]).connect().await?;
+/// use klg_lock::{LockError, OnLost};
+/// use std::time::Duration;
+///
+/// // Ended by `max_hold` here, so that it needs no outage.
+/// let limit = Duration::from_millis(20);
+/// let work = redlock.lock("key1").max_hold(limit).using(|_lock| std::future::pending::<()>());
+/// assert!(matches!(work.await, Err(LockError::Lost { .. })));
+///
+/// let signal = redlock.lock("key1").max_hold(limit).on_lost(OnLost::Signal);
+/// let work = signal.using(|lock| async move {
+///     lock.lost().await; // tidy up, and stop
+///     "half done"
+/// });
+/// assert_eq!(work.await?, "half done");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLost {
