@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use redis::{Arg, Cmd, Pipeline, RedisError, ServerError, Value, make_extension_error};
 
 use super::connection::Connection;
-use super::endpoint::{Endpoint, Kind, TlsFiles};
+use super::endpoint::{Endpoint, Kind};
 use super::fault::crate_fault;
 use super::health::{Health, HealthState};
 use super::link::{Link, LinkOptions};
-use crate::config::ClientConfig;
 use crate::error::{Error, NodeError, NodeErrorKind};
 use crate::memory::{self, Bytes, Refusal, Reply, Server};
 
@@ -33,28 +32,16 @@ impl Backend {
     /// Connects a client, unless it is to do so at its first use.
     ///
     /// # Errors
-    /// [`Error::Config`] for a URI that is none; else as [`Link::open`].
+    /// As [`Link::open`].
     ///
     /// # Cancel safety
     /// Dropping the future closes what was opened.
-    pub(crate) async fn open(name: &str, config: &ClientConfig) -> Result<Self, Error> {
-        let tls = &config.tls;
-        let endpoint = Endpoint::parse(config.uri.as_str())?.with_tls(TlsFiles {
-            authority: tls.ca.clone(),
-            identity: tls.cert.clone().zip(tls.key.clone()),
-        })?;
+    pub(crate) async fn open(endpoint: &Endpoint, options: LinkOptions) -> Result<Self, Error> {
         if let Kind::Memory(server) = &endpoint.kind {
-            return Ok(Self::memory(name, Server::open(server.as_deref())));
+            let server = Server::open(server.as_deref());
+            return Ok(Self::memory(&options.name, server));
         }
-        let options = LinkOptions {
-            name: name.into(),
-            deadline: config.response_timeout,
-            connect_timeout: config.connect_timeout,
-            require_connection: config.require_connection,
-            lazy: config.lazy,
-            ..LinkOptions::default()
-        };
-        Link::open(&endpoint, options).await.map(Self::Link)
+        Link::open(endpoint, options).await.map(Self::Link)
     }
 
     /// A client of a memory server; a private one (`memory://`) is opened once and handed to all

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
-use crate::config::{ClientConfig, Uri};
 use crate::error::Error;
 
 const SENTINEL_PORT: u16 = 26379;
@@ -102,21 +101,6 @@ impl Endpoint {
                 "unknown scheme {other:?} in a Redis URI; write one of {FORMS}"
             ))),
         }
-    }
-
-    /// Takes a URI of a client apart, with the client's own files for TLS.
-    pub(crate) fn of(uri: &Uri, client: &ClientConfig) -> Result<Self, Error> {
-        let mut endpoint = Self::parse(uri.as_str())?;
-        if let Some(files) = &mut endpoint.tls {
-            let own = &client.tls;
-            files.authority = own.ca.clone().or(files.authority.take());
-            files.identity = own
-                .cert
-                .clone()
-                .zip(own.key.clone())
-                .or(files.identity.take());
-        }
-        Ok(endpoint)
     }
 
     pub(crate) fn is_memory(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig, TlsConfig, Uri};
+use crate::client::{Endpoint, Kind};
 use crate::error::Error;
 
 /// The smallest TTL of a lock: of less, nothing is left after the clocks' granularity.
@@ -80,7 +81,8 @@ impl ClientConfig {
     }
 
     fn broken(&self, section: &str) -> Broken {
-        uri(&format!("{section}.uri"), &self.uri)?;
+        let field = format!("{section}.uri");
+        uri(&field, &self.uri, self.endpoint())?;
         prefix(&format!("{section}.prefix"), &self.prefix)?;
         above_zero(&format!("{section}.connect_timeout"), self.connect_timeout)?;
         above_zero(
@@ -172,7 +174,8 @@ impl RedlockConfig {
 
     fn nodes_broken(&self) -> Broken {
         for (index, node) in self.nodes.iter().enumerate() {
-            uri(&format!("redlock.nodes[{index}]"), node)?;
+            let field = format!("redlock.nodes[{index}]");
+            uri(&field, node, Endpoint::parse(node.as_str()))?;
             let earlier = self.nodes.get(..index).unwrap_or_default();
             if earlier.iter().any(|other| same_server(other, node)) {
                 return Err(format!(
@@ -233,19 +236,26 @@ impl CacheConfig {
     }
 }
 
-fn uri(field: &str, uri: &Uri) -> Broken {
+fn uri(field: &str, uri: &Uri, parsed: Result<Endpoint, Error>) -> Broken {
     if uri.as_str().trim().is_empty() {
         return Err(format!(
             "{field} is empty; give a URI such as redis://localhost:6379, or memory:// for a server in this process"
         ));
     }
-    Ok(())
+    match parsed {
+        Ok(_) => Ok(()),
+        Err(Error::Config(reason)) => Err(format!("{field}: {reason}")),
+        Err(other) => Err(format!("{field}: {other}")),
+    }
 }
 
-/// Servers without a name are private, and so never the same.
+/// Whether two nodes would be one, whatever their credentials and databases. Memory servers without
+/// a name are private, and so never the same.
 fn same_server(a: &Uri, b: &Uri) -> bool {
-    let (a, b) = (a.to_string(), b.to_string());
-    a == b && a != "memory://"
+    match (Endpoint::parse(a.as_str()), Endpoint::parse(b.as_str())) {
+        (Ok(a), Ok(b)) => a.kind == b.kind && a.kind != Kind::Memory(None),
+        _ => false,
+    }
 }
 
 /// A brace in the wrong place would put a lock and its fencing counter into different slots.

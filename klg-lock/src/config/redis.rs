@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::Uri;
 use super::section::section;
+use crate::client::{Endpoint, LinkOptions, TlsFiles};
+use crate::error::Error;
 
 section! {
     /// The section `[redis]`: the default client, and others by name.
@@ -135,6 +137,50 @@ section! {
         ///
         /// Default: none.
         tls: TlsConfig = TlsConfig::default(),
+    }
+}
+
+impl ClientConfig {
+    /// Where the client's server is.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URI that is none, or that takes no certificates and is given some.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Error> {
+        Endpoint::parse(self.uri.as_str())?.with_tls(self.tls.files())
+    }
+
+    /// Where a lock node of this client is. Nodes may be mixed, so that certificates are for those
+    /// that ask for them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a URI that is none.
+    pub(crate) fn node_endpoint(&self, uri: &Uri) -> Result<Endpoint, Error> {
+        let endpoint = Endpoint::parse(uri.as_str())?;
+        match &endpoint.tls {
+            Some(_) => endpoint.with_tls(self.tls.files()),
+            None => Ok(endpoint),
+        }
+    }
+
+    /// How the client's connection is made.
+    pub(crate) fn link_options(&self, name: &str) -> LinkOptions {
+        LinkOptions {
+            name: name.into(),
+            deadline: self.response_timeout,
+            connect_timeout: self.connect_timeout,
+            require_connection: self.require_connection,
+            lazy: self.lazy,
+            ..LinkOptions::default()
+        }
+    }
+}
+
+impl TlsConfig {
+    fn files(&self) -> TlsFiles {
+        TlsFiles {
+            authority: self.ca.clone(),
+            identity: self.cert.clone().zip(self.key.clone()),
+        }
     }
 }
 

@@ -76,6 +76,32 @@ fn an_empty_uri_is_refused() {
 }
 
 #[test]
+fn a_uri_that_is_none_is_refused_by_the_name_of_its_field_and_without_its_credentials() {
+    let forms = "write one of redis://host:port/database, rediss:// (TLS), redis+unix:///path, \
+         redis+cluster://host:port,host:port, redis+sentinel://host:port,host:port/master-name, memory://";
+    assert_eq!(
+        refused(&Config::default().uri("http://me:secret@host")),
+        format!("configuration: redis.uri: unknown scheme \"http\" in a Redis URI; {forms}")
+    );
+    assert_eq!(
+        refused(&client("a", |client| client.uri("me:secret@host"))),
+        format!("configuration: redis.clients.a.uri: \"host\" is not a Redis URI; {forms}")
+    );
+    let nodes = ["redis://a", "redis+sentinel://me:secret@b"];
+    let message = refused(&Config::default().nodes(nodes));
+    assert!(
+        message.starts_with("configuration: redlock.nodes[1]: the master's name is missing"),
+        "{message}"
+    );
+    assert!(!message.contains("secret"), "{message}");
+    let files = TlsConfig::default().ca(std::path::PathBuf::from("ca.pem"));
+    assert_eq!(
+        refused(&client("a", |client| client.tls(files))),
+        "configuration: redis.clients.a.uri: certificates are given, but redis://localhost:6379 does not use TLS; write rediss://"
+    );
+}
+
+#[test]
 fn a_stray_brace_in_a_prefix_or_namespace_is_refused() {
     for prefix in ["{", "a}", "{}", "{a}{b}", "{{a}}", "}a{"] {
         assert_eq!(
@@ -126,11 +152,11 @@ fn the_name_of_a_client_must_be_one() {
 fn the_same_node_twice_is_refused_and_named_without_its_credentials() {
     assert_eq!(
         refused(&Config::default().nodes([
-            "redis://a:pw1@h:1",
+            "redis://a:pw1@h",
             "redis://i:2",
-            "redis://b:pw2@h:1"
+            "redis://b:pw2@h:6379/3"
         ])),
-        "configuration: redlock.nodes names redis://h:1 twice; a server has one vote, so name each once"
+        "configuration: redlock.nodes names redis://h:6379/3 twice; a server has one vote, so name each once"
     );
     Config::default()
         .nodes(["memory://", "memory://", "memory://a"])
@@ -522,7 +548,6 @@ mod files {
             "#,
         )
         .unwrap();
-        config.check().unwrap();
         assert!(config.redis.require_connection);
         assert_eq!(config.redis.tls.key, Some("k.pem".into()));
         assert_eq!(

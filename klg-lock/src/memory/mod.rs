@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 pub(crate) use self::channel::{Message, Topic};
 pub(crate) use self::clock::Micros;
-pub(crate) use self::command::{Outcome, Refusal, Reply, run};
+pub(crate) use self::command::{Refusal, Reply, run};
 use self::keyspace::ClientId;
 pub(crate) use self::keyspace::{Keyspace, News};
 pub(crate) use self::link::{Link, PushSink};

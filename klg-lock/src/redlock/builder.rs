@@ -185,7 +185,7 @@ pub(crate) async fn connect(
 ) -> Result<Arc<Core>, Error> {
     let endpoints = uris
         .iter()
-        .map(|uri| Endpoint::of(uri, client))
+        .map(|uri| client.node_endpoint(uri))
         .collect::<Result<Vec<_>, _>>()?;
     let options = NodeOptions {
         name: name.into(),

@@ -66,7 +66,8 @@ impl Store {
     /// Dropping the future closes what was opened.
     pub async fn connect(config: &ClientConfig) -> Result<Self, Error> {
         config.check()?;
-        let backend = Backend::open(RedisConfig::DEFAULT_CLIENT, config).await?;
+        let options = config.link_options(RedisConfig::DEFAULT_CLIENT);
+        let backend = Backend::open(&config.endpoint()?, options).await?;
         Ok(Self::new(backend, &config.prefix))
     }
 

@@ -41,7 +41,7 @@ fn look(
 }
 
 fn hset(ks: &mut Keyspace, args: Args<'_>, now: Micros) -> Outcome {
-    if args.len() < 3 || args.len() % 2 == 0 {
+    if args.len() < 3 || args.len().is_multiple_of(2) {
         return args.bytes(args.len()).map(|_| Reply::Nil);
     }
     edit(ks, args.key(0)?, now, |hash: &mut Hash| {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::clock::Micros;
 use super::keyspace::Keyspace;
-use super::value::{Bytes, Collection, Value};
+use super::value::{Bytes, Collection};
 
 /// What a command is answered.
 #[derive(Clone, Debug, PartialEq)]

@@ -106,7 +106,7 @@ impl Range {
 }
 
 fn zadd(ks: &mut Keyspace, args: Args<'_>, now: Micros) -> Outcome {
-    if args.len() < 3 || args.len() % 2 == 0 {
+    if args.len() < 3 || args.len().is_multiple_of(2) {
         return args.bytes(args.len()).map(|_| Reply::Nil);
     }
     let mut pairs = Vec::new();

@@ -114,7 +114,7 @@ fn mget(ks: &mut Keyspace, args: Args<'_>, now: Micros) -> Outcome {
 }
 
 fn mset(ks: &mut Keyspace, args: Args<'_>) -> Outcome {
-    if args.len() == 0 || args.len() % 2 != 0 {
+    if args.len() == 0 || !args.len().is_multiple_of(2) {
         return args.bytes(args.len()).map(|_| Reply::Nil);
     }
     for pair in args.from(0).chunks_exact(2) {
