@@ -9,7 +9,7 @@ use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use super::backend::Backend;
 use super::fault::to_crate_error;
 use super::link::Link;
-use super::transport::Ask;
+use super::transport::{Ask, Many, One};
 
 /// A connection for every command this library has no method for.
 ///
@@ -47,7 +47,7 @@ impl Connection {
         self
     }
 
-    async fn ask(&self, link: &Link, ask: Ask<'_>) -> RedisResult<Vec<Value>> {
+    async fn ask<A: Ask>(&self, link: &Link, ask: A) -> RedisResult<A::Reply> {
         let deadline = self.deadline.unwrap_or_else(|| link.deadline());
         link.ask(&ask, deadline).await.map_err(to_crate_error)
     }
@@ -57,10 +57,7 @@ impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             match &self.backend {
-                Backend::Link(link) => {
-                    let mut values = self.ask(link, Ask::One(cmd)).await?;
-                    Ok(values.pop().unwrap_or(Value::Nil))
-                }
+                Backend::Link(link) => self.ask(link, One(cmd)).await,
                 Backend::Memory(memory) => memory.query(cmd).await.map_err(to_crate_error),
             }
         })
@@ -74,7 +71,7 @@ impl ConnectionLike for Connection {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             match &self.backend {
-                Backend::Link(link) => self.ask(link, Ask::Many(pipeline, offset, count)).await,
+                Backend::Link(link) => self.ask(link, Many(pipeline, offset, count)).await,
                 Backend::Memory(memory) => memory.pipeline(pipeline).await.map_err(to_crate_error),
             }
         })

@@ -14,7 +14,7 @@ use super::endpoint::{Endpoint, Kind};
 use super::fault::{Refusal, crate_fault, server_fault};
 use super::health::{Health, Monitor};
 use super::supervisor::Supervisor;
-use super::transport::{Ask, Transport};
+use super::transport::{Ask, Many, One, Transport};
 use crate::error::{Error, NodeError, NodeErrorKind};
 use crate::sync::lock;
 
@@ -222,10 +222,9 @@ impl Link {
         cmd: &Cmd,
         deadline: Duration,
     ) -> Result<Value, NodeError> {
-        match self.ask(&Ask::One(cmd), deadline).await?.pop() {
-            Some(Value::ServerError(error)) => Err(crate_fault(&error.into())),
-            Some(value) => Ok(value),
-            None => Ok(Value::Nil),
+        match self.ask(&One(cmd), deadline).await? {
+            Value::ServerError(error) => Err(crate_fault(&error.into())),
+            value => Ok(value),
         }
     }
 
@@ -240,9 +239,9 @@ impl Link {
         deadline: Duration,
     ) -> Result<Vec<Value>, NodeError> {
         let ask = if pipeline.is_transaction() {
-            Ask::Many(pipeline, pipeline.len() + 1, 1)
+            Many(pipeline, pipeline.len() + 1, 1)
         } else {
-            Ask::Many(pipeline, 0, pipeline.len())
+            Many(pipeline, 0, pipeline.len())
         };
         self.ask(&ask, deadline).await
     }
@@ -273,25 +272,23 @@ impl Link {
         while ended.changed().await.is_ok() {}
     }
 
-    pub(super) async fn ask(
+    pub(super) async fn ask<A: Ask>(
         &self,
-        ask: &Ask<'_>,
+        ask: &A,
         deadline: Duration,
-    ) -> Result<Vec<Value>, NodeError> {
+    ) -> Result<A::Reply, NodeError> {
         let shared = &*self.inner.shared;
         let end = Instant::now() + deadline;
         let (mut transport, generation) = match shared.current() {
             Some(live) => live?,
             None => shared.wait(end, deadline).await?,
         };
-        match timeout_at(end, transport.ask(ask)).await {
-            Ok(Ok(values)) => {
-                for value in &values {
-                    if let Value::ServerError(error) = value {
-                        shared.heed(generation, error.code(), error.details());
-                    }
+        match timeout_at(end, ask.over(&mut transport)).await {
+            Ok(Ok(reply)) => {
+                for error in A::refusals(&reply) {
+                    shared.heed(generation, error.code(), error.details());
                 }
-                Ok(values)
+                Ok(reply)
             }
             Ok(Err(error)) => {
                 shared.heed(generation, error.code().unwrap_or_default(), error.detail());

@@ -16,7 +16,7 @@ use super::backoff::Backoff;
 use super::dial::Wire;
 use super::fault::crate_fault;
 use super::link::{Generation, Listener, Shared, Slot};
-use super::transport::{Ask, Transport};
+use super::transport::{Ask, One, Transport};
 use crate::error::{NodeError, NodeErrorKind};
 
 /// A connection that is not even alive after this is not waited for.
@@ -231,8 +231,8 @@ impl Supervisor {
     async fn set_up(&self, live: &mut Live, resp3: bool) -> Result<(), NodeError> {
         let mut replies = Vec::new();
         for cmd in &self.shared.options.set_up {
-            let reply = live.transport.ask(&Ask::One(cmd)).await;
-            replies.extend(reply.map_err(|error| crate_fault(&error))?);
+            let reply = One(cmd).over(&mut live.transport).await;
+            replies.push(reply.map_err(|error| crate_fault(&error))?);
         }
         live.presence.arrived(resp3, &replies);
         Ok(())
@@ -297,7 +297,7 @@ impl Supervisor {
     async fn probe(&self, transport: &mut Transport) -> Result<(), NodeError> {
         let start = Instant::now();
         let patience = PROBE.min(self.shared.options.deadline);
-        match timeout(patience, transport.ask(&Ask::One(&redis::cmd("PING")))).await {
+        match timeout(patience, One(&redis::cmd("PING")).over(transport)).await {
             Ok(Ok(_)) => {
                 self.shared.monitor.measured(start.elapsed());
                 Ok(())

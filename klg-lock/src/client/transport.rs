@@ -3,7 +3,7 @@
 #[cfg(feature = "cluster")]
 use redis::aio::ConnectionLike as _;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, ServerError, Value};
 
 /// One of the crate's connections; a clone is the same connection.
 #[derive(Clone)]
@@ -13,32 +13,63 @@ pub(super) enum Transport {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
-/// What is sent.
-pub(super) enum Ask<'a> {
-    One(&'a Cmd),
-    /// How many replies to skip, and how many to keep.
-    Many(&'a Pipeline, usize, usize),
+/// Something to send: what comes back, and how it goes over either kind of connection.
+pub(super) trait Ask: Sync {
+    type Reply: Send;
+
+    fn over(
+        &self,
+        transport: &mut Transport,
+    ) -> impl Future<Output = RedisResult<Self::Reply>> + Send;
+
+    /// The errors among what the server answered.
+    fn refusals(reply: &Self::Reply) -> impl Iterator<Item = &ServerError>;
 }
 
-impl Transport {
-    pub(super) async fn ask(&mut self, ask: &Ask<'_>) -> RedisResult<Vec<Value>> {
-        match (self, ask) {
-            (Self::Single(single), Ask::One(cmd)) => single
-                .send_packed_command(cmd)
-                .await
-                .map(|value| vec![value]),
-            (Self::Single(single), Ask::Many(pipeline, offset, count)) => {
-                single.send_packed_commands(pipeline, *offset, *count).await
-            }
+/// One command.
+pub(super) struct One<'a>(pub(super) &'a Cmd);
+
+/// Several in one write: how many replies to skip, and how many to keep.
+pub(super) struct Many<'a>(pub(super) &'a Pipeline, pub(super) usize, pub(super) usize);
+
+impl Ask for One<'_> {
+    type Reply = Value;
+
+    async fn over(&self, transport: &mut Transport) -> RedisResult<Value> {
+        match transport {
+            Transport::Single(single) => single.send_packed_command(self.0).await,
             #[cfg(feature = "cluster")]
-            (Self::Cluster(cluster), Ask::One(cmd)) => cluster
-                .req_packed_command(cmd)
-                .await
-                .map(|value| vec![value]),
+            Transport::Cluster(cluster) => cluster.req_packed_command(self.0).await,
+        }
+    }
+
+    fn refusals(reply: &Value) -> impl Iterator<Item = &ServerError> {
+        refusal(reply).into_iter()
+    }
+}
+
+impl Ask for Many<'_> {
+    type Reply = Vec<Value>;
+
+    async fn over(&self, transport: &mut Transport) -> RedisResult<Vec<Value>> {
+        let Self(pipeline, offset, count) = *self;
+        match transport {
+            Transport::Single(single) => single.send_packed_commands(pipeline, offset, count).await,
             #[cfg(feature = "cluster")]
-            (Self::Cluster(cluster), Ask::Many(pipeline, offset, count)) => {
-                cluster.req_packed_commands(pipeline, *offset, *count).await
+            Transport::Cluster(cluster) => {
+                cluster.req_packed_commands(pipeline, offset, count).await
             }
         }
+    }
+
+    fn refusals(reply: &Vec<Value>) -> impl Iterator<Item = &ServerError> {
+        reply.iter().filter_map(refusal)
+    }
+}
+
+fn refusal(value: &Value) -> Option<&ServerError> {
+    match value {
+        Value::ServerError(error) => Some(error),
+        _ => None,
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::advice;
 use super::lane::{Lane, closed};
 use super::live::{End, Live};
 use crate::client::resp::{self, Frame};
@@ -31,6 +32,7 @@ pub(super) struct Driver {
 /// What has been warned of already; once is enough.
 #[derive(Default)]
 pub(super) struct Warned {
+    settings: bool,
     kill: bool,
     tracking: bool,
 }
@@ -102,6 +104,15 @@ impl Driver {
     }
 
     async fn set_up(&mut self, wire: &mut Wire) -> Result<(), NodeError> {
+        self.set_up_requests(wire).await?;
+        if !std::mem::replace(&mut self.warned.settings, true) {
+            advice::give(wire, &self.dialer.endpoint).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the connection before this one, and asks for pushes.
+    async fn set_up_requests(&mut self, wire: &mut Wire) -> Result<(), NodeError> {
         let mut bytes = Vec::new();
         let kill = self.kill_before(&wire.session);
         if let Some(id) = &kill {

@@ -39,6 +39,8 @@ pub(super) struct State {
     in_flight: VecDeque<Entry>,
     /// Releases that wait for a connection, or for the server to be ready.
     parked: VecDeque<Job>,
+    /// How many answers came at once, last time: whether several callers are at work.
+    burst: usize,
     /// Set while the task sleeps.
     waker: Option<Waker>,
     /// The task's timer does not watch over what is sent from now on.
@@ -128,6 +130,7 @@ impl Lane {
                 out: Vec::new(),
                 in_flight: VecDeque::new(),
                 parked: VecDeque::new(),
+                burst: 0,
                 waker: None,
                 drowsy: false,
                 watch: false,
@@ -227,9 +230,10 @@ impl State {
     }
 
     fn expect(&mut self, what: What, overdue: Instant) {
-        let idle = self.in_flight.is_empty();
+        // Among several, the first would only run ahead of the others, who ask in a moment.
+        let alone = self.in_flight.is_empty() && self.burst <= 1;
         self.in_flight.push_back(Entry { what, overdue });
-        if idle && let Some(writer) = &self.writer {
+        if alone && let Some(writer) = &self.writer {
             match writer.try_write(&self.out) {
                 Ok(written) if written == self.out.len() => self.out.clear(),
                 Ok(written) => drop(self.out.drain(..written)),
@@ -269,6 +273,15 @@ impl State {
 
     pub(super) fn take_demand(&mut self) -> bool {
         std::mem::take(&mut self.demanded)
+    }
+
+    pub(super) fn set_burst(&mut self, answers: usize) {
+        self.burst = answers;
+    }
+
+    /// Whether several callers have something to be written.
+    pub(super) fn is_gathering(&self) -> bool {
+        !self.out.is_empty() && self.in_flight.len() > 1
     }
 
     /// What is to be written next; empty: nothing.

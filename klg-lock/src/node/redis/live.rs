@@ -36,6 +36,8 @@ pub(super) struct Live<'a> {
     unsent: Vec<u8>,
     written: usize,
     unflushed: bool,
+    /// The callers that were ready have had their turn to add to what is written.
+    gathered: bool,
     scratch: Box<[u8]>,
     /// Replies and who waits for them, kept for its memory.
     answered: Vec<(Entry, Frame)>,
@@ -65,6 +67,7 @@ impl<'a> Live<'a> {
             unsent: Vec::new(),
             written: 0,
             unflushed: false,
+            gathered: false,
             scratch: vec![0; 16 * 1024].into(),
             answered: Vec::new(),
             timer: Box::pin(tokio::time::sleep(lane.deadline / 2)),
@@ -122,6 +125,15 @@ impl<'a> Live<'a> {
                 self.unsent.clear();
                 self.written = 0;
                 let mut state = self.lane.state();
+                if !self.gathered && state.is_gathering() {
+                    // A runtime wakes this task right behind the first caller. One turn later,
+                    // everybody's requests go out together.
+                    self.gathered = true;
+                    drop(state);
+                    cx.waker().wake_by_ref();
+                    return None;
+                }
+                self.gathered = false;
                 state.take_out(&mut self.unsent);
                 if state.is_done() {
                     return Some(End::Done);
@@ -188,6 +200,7 @@ impl<'a> Live<'a> {
                 }
             }
         }
+        state.set_burst(answered.len());
         let recovered = state.is_suspect();
         if recovered {
             state.set_phase(Phase::Up);

@@ -1,5 +1,6 @@
 //! A node on Redis: one connection of its own, one task, the protocol's scripts.
 
+mod advice;
 mod driver;
 mod lane;
 mod live;

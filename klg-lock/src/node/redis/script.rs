@@ -79,8 +79,9 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
             true,
             &[
                 Some(millis_up(ttl)),
-                Some(reserve.max(1)),
-                Some(u64::from(form.prolong)),
+                // What goes without saying is not sent: this is the path of every lock.
+                (reserve > 1 || form.prolong).then_some(reserve.max(1)),
+                form.prolong.then_some(1),
             ],
         ),
         Op::Extend { ttl, reserve } => {

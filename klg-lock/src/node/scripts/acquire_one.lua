@@ -4,11 +4,11 @@
 -- No key is read here, only written: a read would enter the key into the server's tracking table
 -- for nothing.
 if #KEYS == 2 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  local counter = redis.pcall('INCRBY', KEYS[2], ARGV[3])
+  local counter = redis.pcall('INCRBY', KEYS[2], ARGV[3] or 1)
   if type(counter) == 'number' and counter < 9007199254740992 then
-    local reserve = tonumber(ARGV[3])
+    local reserve = tonumber(ARGV[3] or 1)
     if counter > reserve then
-      if ARGV[4] == '1' then
+      if ARGV[4] then
         local time = redis.call('TIME')
         redis.call('PEXPIREAT', KEYS[2], math.max(time[1] * 1000, math.ceil(counter / 1000)) + 86400000)
       end
@@ -21,5 +21,8 @@ if #KEYS == 2 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
     return counter
   end
   redis.call('DEL', KEYS[1])
+  if type(counter) == 'table' and string.find(counter.err, 'NOPERM', 1, true) then
+    return counter
+  end
   return redis.error_reply('ERR fencing counter: ' .. KEYS[2] .. ' is not a number below 2^53; delete that key, and check the clock of this server')
 end

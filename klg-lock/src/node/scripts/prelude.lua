@@ -12,7 +12,13 @@ local function held(i, holder)
   return {i - 1, type(holder) == 'string' and holder, redis.call('PTTL', KEYS[i])}
 end
 
--- Fills `own`; returns whether a key is absent, and the reply of the first that is somebody else's.
+-- Whether a reply of pcall is an error that says nothing of the key: a missing right, say.
+local function failed(reply)
+  return type(reply) == 'table' and not string.find(reply.err, 'WRONGTYPE', 1, true)
+end
+
+-- Fills `own`; returns whether a key is absent, and the reply of the first that is somebody else's,
+-- or that could not be read.
 local function look()
   local absent = false
   for i = 1, n do
@@ -20,6 +26,8 @@ local function look()
     own[i] = holder == ARGV[1]
     if not holder then
       absent = true
+    elseif failed(holder) then
+      return absent, holder
     elseif not own[i] then
       return absent, held(i, holder)
     end
@@ -46,6 +54,8 @@ local function counter(i)
   local stored = redis.pcall('GET', KEYS[n + i])
   if not stored then
     return nil, nil
+  elseif failed(stored) then
+    return nil, stored
   end
   local number = type(stored) == 'string' and tonumber(stored)
   if not number or number ~= math.floor(number) or number < 0 or number >= 9007199254740992 then

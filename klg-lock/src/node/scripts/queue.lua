@@ -38,6 +38,9 @@ end
 local head, moved = first()
 -- `GETEX` does not enter the key into the tracking table, as every other read would.
 local holder = redis.pcall('GETEX', lock)
+if type(holder) == 'table' and not string.find(holder.err, 'WRONGTYPE', 1, true) then
+  return holder
+end
 local own = holder == ARGV[1]
 if own or (not holder and (not head or head == me)) then
   local counter = tonumber(redis.call('GET', fence) or '')

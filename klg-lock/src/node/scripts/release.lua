@@ -1,6 +1,9 @@
 -- Release: compares and deletes, key by key. It only reads and deletes, so that it works on a
 -- server whose memory is full.
 --
+-- GETEX without an option is GET by another name, but counts as a write: the key is not entered
+-- into the tracking table only to be struck out again a moment later.
+--
 -- KEYS   lock 1 .. lock n
 -- ARGV   1 holder value
 -- reply  0 where all keys carried the value,
@@ -8,8 +11,10 @@
 --        else nil: a key was absent
 local absent, refusal = false, nil
 for i = 1, #KEYS do
-  local holder = redis.pcall('GET', KEYS[i])
-  if holder == ARGV[1] then
+  local holder = redis.pcall('GETEX', KEYS[i])
+  if type(holder) == 'table' and not string.find(holder.err, 'WRONGTYPE', 1, true) then
+    return holder
+  elseif holder == ARGV[1] then
     redis.call('DEL', KEYS[i])
   elseif not holder then
     absent = true

@@ -4,6 +4,7 @@ mod faults;
 mod pushes;
 mod scripts;
 mod start;
+mod warnings;
 
 use std::sync::Mutex;
 

@@ -120,7 +120,7 @@ async fn a_server_that_is_away_is_waited_for_unless_it_is_required() {
 
 #[tokio::test]
 async fn the_least_rights_are_enough() {
-    let rules = "on >pw resetkeys ~p_* -@all +evalsha +eval +get +set +del +incrby +time +pttl +pexpire +pexpireat +ping";
+    let rules = "on >pw resetkeys ~p_* -@all +evalsha +eval +get +getex +set +del +incrby +time +pttl +pexpire +pexpireat +ping";
     let server = Server::with().user("app", rules).start();
     let node = open(&server.uri_as("app", "pw")).await;
     for keys in [&["k"][..], &["m", "n"]] {
@@ -137,20 +137,22 @@ async fn the_least_rights_are_enough() {
             ask(&node, &a, op).await.unwrap();
         }
     }
-    let foreign = Arc::new(Claim::new(
-        Arc::new(KeySet::new(
-            vec![LockKey {
-                lock: "other".into(),
-                fence: "p_x".into(),
-            }],
-            0,
-        )),
-        "a",
-    ));
-    assert_eq!(
-        kind(ask(&node, &foreign, ACQUIRE).await),
-        NodeErrorKind::Forbidden
-    );
+    // A key that may not be touched is an error, and not somebody's lock.
+    let key = |lock: &str, fence: &str| LockKey {
+        lock: lock.into(),
+        fence: fence.into(),
+    };
+    for keys in [
+        vec![key("other", "p_x")],
+        vec![key("p_y", "other")],
+        vec![key("p_y", "p_x"), key("other", "p_z")],
+        vec![key("p_y", "p_x"), key("p_z", "other")],
+    ] {
+        let strange = Arc::new(Claim::new(Arc::new(KeySet::new(keys, 0)), "a"));
+        let error = ask(&node, &strange, ACQUIRE).await.unwrap_err();
+        assert_eq!(error.kind(), NodeErrorKind::Forbidden, "{error}");
+        assert_eq!(server.control().get("p_y"), None);
+    }
 }
 
 #[tokio::test]
