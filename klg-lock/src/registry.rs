@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use futures_util::future::join_all;
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Handle, Id};
 
+use crate::client::Health;
 use crate::config::{Config, RedisConfig};
 use crate::error::{Error, LockError};
 use crate::redlock::Redlock;
-use crate::redlock::builder::{Keepers, connect, node_uris};
+use crate::redlock::builder::{Keepers, Start, connect, node_uris};
 use crate::redlock::core::Core;
 use crate::redlock::settings::Kind;
+use crate::store::Store;
 use crate::sync::lock;
 
 static GLOBAL: OnceCell<Registry> = OnceCell::new();
@@ -96,9 +99,16 @@ pub struct Registry {
 }
 
 struct Inner {
-    default: Arc<Core>,
-    /// Engines by client name; that of the default client votes on the configured nodes.
-    engines: BTreeMap<Box<str>, Arc<Core>>,
+    default: Client,
+    /// The others, by name.
+    named: BTreeMap<Box<str>, Client>,
+}
+
+/// What belongs to one client.
+struct Client {
+    /// For the default client: the configured nodes. For others their server, from the first lock.
+    engine: Arc<Core>,
+    store: Store,
 }
 
 /// Builds a registry that is not global; made by [`Registry::builder`].
@@ -131,25 +141,30 @@ impl RegistryBuilder {
         let config = self.config;
         config.check()?;
         let keepers = Keepers::default();
-        let mut engines = BTreeMap::new();
+        let name = RedisConfig::DEFAULT_CLIENT;
         let client = config.redis.default_client();
         let uris = node_uris(&config.redlock, &client);
-        let default = connect(
-            &config,
-            RedisConfig::DEFAULT_CLIENT,
-            &client,
-            &uris,
-            Some(&keepers),
-        )
-        .await?;
-        engines.insert(RedisConfig::DEFAULT_CLIENT.into(), Arc::clone(&default));
+        let start = if client.lazy {
+            Start::AtFirstUse
+        } else {
+            Start::Now
+        };
+        let default = Client {
+            engine: connect(&config, name, &client, &uris, &keepers, start).await?,
+            store: Store::open(name, &client).await?,
+        };
+        let mut named = BTreeMap::new();
         for (name, client) in &config.redis.clients {
             let uris = [client.uri.clone()];
-            let core = connect(&config, name, client, &uris, Some(&keepers)).await?;
-            engines.insert(name.as_str().into(), core);
+            let start = Start::AtFirstUse;
+            let client = Client {
+                engine: connect(&config, name, client, &uris, &keepers, start).await?,
+                store: Store::open(name, client).await?,
+            };
+            named.insert(name.as_str().into(), client);
         }
         Ok(Registry {
-            inner: Arc::new(Inner { default, engines }),
+            inner: Arc::new(Inner { default, named }),
         })
     }
 }
@@ -188,18 +203,54 @@ impl Registry {
         self.engine(client, Kind::Buffer)
     }
 
+    /// The store on the default client.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.inner.default.store.clone()
+    }
+
+    /// The store on a named client; the default one is called `default`.
+    ///
+    /// # Errors
+    /// [`LockError::UnknownClient`], which lists the known ones.
+    pub fn client(&self, name: &str) -> Result<Store, LockError> {
+        self.named(name).map(|client| client.store.clone())
+    }
+
+    /// How each client's connection is doing, by name.
+    #[must_use]
+    pub fn health(&self) -> BTreeMap<String, Health> {
+        self.clients()
+            .map(|(name, client)| (name.to_owned(), client.store.health()))
+            .collect()
+    }
+
     fn default_engine(&self, kind: Kind) -> Redlock {
-        Redlock::new(Arc::clone(&self.inner.default), kind)
+        Redlock::new(Arc::clone(&self.inner.default.engine), kind)
     }
 
     fn engine(&self, client: &str, kind: Kind) -> Result<Redlock, LockError> {
-        match self.inner.engines.get(client) {
-            Some(core) => Ok(Redlock::new(Arc::clone(core), kind)),
-            None => Err(LockError::UnknownClient {
-                name: client.into(),
-                known: self.inner.engines.keys().map(ToString::to_string).collect(),
-            }),
-        }
+        self.named(client)
+            .map(|client| Redlock::new(Arc::clone(&client.engine), kind))
+    }
+
+    fn clients(&self) -> impl Iterator<Item = (&str, &Client)> {
+        let named = self
+            .inner
+            .named
+            .iter()
+            .map(|(name, client)| (&**name, client));
+        std::iter::once((RedisConfig::DEFAULT_CLIENT, &self.inner.default)).chain(named)
+    }
+
+    fn named(&self, name: &str) -> Result<&Client, LockError> {
+        let found = self.clients().find(|(known, _)| *known == name);
+        found
+            .map(|(_, client)| client)
+            .ok_or_else(|| LockError::UnknownClient {
+                name: name.into(),
+                known: self.clients().map(|(known, _)| known.to_owned()).collect(),
+            })
     }
 
     /// Has this registry be the current one inside `future`; not in tasks that it spawns.
@@ -251,8 +302,10 @@ impl Registry {
     pub fn shutdown(&self) -> impl Future<Output = Result<(), Error>> + use<> {
         let inner = Arc::clone(&self.inner);
         async move {
-            let closing = inner.engines.values().map(|core| core.close());
-            futures_util::future::join_all(closing).await;
+            let clients = || std::iter::once(&inner.default).chain(inner.named.values());
+            join_all(clients().map(|client| client.engine.close())).await;
+            // Last, since bodies that were let finish may use them.
+            join_all(clients().map(|client| client.store.close())).await;
             Ok(())
         }
     }
@@ -261,7 +314,10 @@ impl Registry {
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
-            .field("clients", &self.inner.engines.keys().collect::<Vec<_>>())
+            .field(
+                "clients",
+                &self.clients().map(|(name, _)| name).collect::<Vec<_>>(),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -282,5 +338,102 @@ impl Drop for RuntimeBinding {
             Some(before) => drop(bindings.insert(id, before)),
             None => drop(bindings.remove(&id)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ClientConfig;
+
+    async fn two_clients() -> Registry {
+        let redis = RedisConfig::default()
+            .uri("memory://registry-default")
+            .client(
+                "session",
+                ClientConfig::default()
+                    .uri("memory://registry-session")
+                    .prefix("s_"),
+            );
+        Registry::builder()
+            .config(Config::default().redis(redis))
+            .build()
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_named_client_has_locks_and_a_store_of_its_own() {
+        let registry = two_clients().await;
+        let here = registry.mutex().lock("k").acquire().await.unwrap();
+        let there = registry
+            .mutex_on("session")
+            .unwrap()
+            .lock("k")
+            .acquire()
+            .await
+            .unwrap();
+        assert!(
+            registry
+                .mutex_on("session")
+                .unwrap()
+                .lock("k")
+                .acquire()
+                .await
+                .is_err()
+        );
+        let keys = crate::testing::MemoryServer::named("registry-session").keys();
+        assert!(keys.iter().any(|key| key == "s_lock:k"), "{keys:?}");
+        registry
+            .client("session")
+            .unwrap()
+            .set("name", "x")
+            .await
+            .unwrap();
+        let value: Option<String> = registry.store().get("name").await.unwrap();
+        assert_eq!(value, None);
+        assert_eq!(registry.health().len(), 2);
+        drop((here, there));
+        registry.shutdown().await.unwrap();
+        assert!(matches!(
+            registry
+                .buffer_on("session")
+                .unwrap()
+                .lock("k")
+                .acquire()
+                .await,
+            Err(LockError::Closed)
+        ));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_client_is_answered_with_the_known_ones() {
+        let registry = two_clients().await;
+        let error = registry.mutex_on("sesion").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no Redis client is named \"sesion\"; known: default, session"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_current_registry_is_the_scoped_then_the_bound_one() {
+        assert!(matches!(registry(), Err(LockError::NotInitialized)));
+        let (scoped, bound) = (two_clients().await, two_clients().await);
+        let is = |a: &Registry, b: &Registry| Arc::ptr_eq(&a.inner, &b.inner);
+        {
+            let _bound = bound.bind_runtime();
+            let seen = tokio::spawn(async { registry().unwrap() }).await.unwrap();
+            assert!(is(&seen, &bound));
+            let seen = tokio::task::spawn_blocking(|| registry().unwrap())
+                .await
+                .unwrap();
+            assert!(is(&seen, &bound));
+            assert!(is(
+                &scoped.scope(async { registry().unwrap() }).await,
+                &scoped
+            ));
+        }
+        assert!(matches!(registry(), Err(LockError::NotInitialized)));
     }
 }

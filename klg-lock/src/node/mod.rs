@@ -5,6 +5,7 @@
 //! that a dropped guard can queue its release from any thread, with no runtime entered. The order
 //! of the calls to `submit` is the order in which the node sees the requests of one claim.
 
+mod lazy;
 mod memory;
 mod redis;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::lazy::LazyNode;
 pub(crate) use self::memory::MemoryNode;
 pub(crate) use self::redis::RedisNode;
 use crate::client::{Endpoint, Kind};

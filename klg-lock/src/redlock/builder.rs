@@ -11,9 +11,9 @@ use super::resources::Naming;
 use super::retry::Retry;
 use super::settings::{Kind, Settings};
 use crate::client::Endpoint;
-use crate::config::{ClientConfig, Config, RedlockConfig, Uri};
+use crate::config::{ClientConfig, Config, RedisConfig, RedlockConfig, Uri};
 use crate::error::Error;
-use crate::node::{self, NodeOptions};
+use crate::node::{self, LazyNode, NodeOptions};
 
 /// Builds an engine that belongs to no registry; made by [`Redlock::builder`].
 ///
@@ -153,15 +153,11 @@ impl RedlockBuilder {
     pub async fn connect(self) -> Result<Redlock, Error> {
         let Self { config, kind } = self;
         config.check()?;
-        let uris = node_uris(&config.redlock, &config.redis.default_client());
-        let core = connect(
-            &config,
-            "default",
-            &config.redis.default_client(),
-            &uris,
-            None,
-        )
-        .await?;
+        let client = config.redis.default_client();
+        let uris = node_uris(&config.redlock, &client);
+        let keepers = Keepers::default();
+        let name = RedisConfig::DEFAULT_CLIENT;
+        let core = connect(&config, name, &client, &uris, &keepers, Start::Now).await?;
         Ok(Redlock::new(core, kind))
     }
 }
@@ -175,13 +171,21 @@ pub(crate) fn node_uris(redlock: &RedlockConfig, client: &ClientConfig) -> Vec<U
     }
 }
 
-/// Connects an engine for one client. `keeper`: a timer to share with engines of the same clock.
+/// When an engine's nodes are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Now,
+    AtFirstUse,
+}
+
+/// Connects an engine for one client. `keepers`: timers to share with engines of the same clock.
 pub(crate) async fn connect(
     config: &Config,
     name: &str,
     client: &ClientConfig,
     uris: &[Uri],
-    keepers: Option<&Keepers>,
+    keepers: &Keepers,
+    start: Start,
 ) -> Result<Arc<Core>, Error> {
     let endpoints = uris
         .iter()
@@ -194,15 +198,20 @@ pub(crate) async fn connect(
         require_connection: client.require_connection,
         ..NodeOptions::default()
     };
-    // All at once: one that is away costs its connect timeout only once.
-    let opening = endpoints
-        .iter()
-        .map(|endpoint| node::open(endpoint, &options));
-    let nodes = futures_util::future::try_join_all(opening).await?;
-    let own = Keepers::default();
-    let (clock, keeper) = keepers
-        .unwrap_or(&own)
-        .of(endpoints.iter().all(Endpoint::is_memory));
+    let nodes = match start {
+        // All at once: one that is away costs its connect timeout only once.
+        Start::Now => {
+            let opening = endpoints
+                .iter()
+                .map(|endpoint| node::open(endpoint, &options));
+            futures_util::future::try_join_all(opening).await?
+        }
+        Start::AtFirstUse => {
+            let lazy = |endpoint: &Endpoint| LazyNode::new(endpoint.clone(), options.clone());
+            endpoints.iter().map(lazy).collect()
+        }
+    };
+    let (clock, keeper) = keepers.of(endpoints.iter().all(Endpoint::is_memory));
     let naming = Naming::new(&client.prefix, &config.redlock.namespace);
     Ok(Core::new(
         nodes,

@@ -120,10 +120,6 @@ impl Lease {
         self.nodes.clock.now()
     }
 
-    pub(crate) fn valid_until(&self) -> Moment {
-        lock(&self.state).valid_until
-    }
-
     pub(crate) fn remaining(&self) -> Duration {
         let state = lock(&self.state);
         if state.gone {

@@ -66,9 +66,18 @@ impl Store {
     /// Dropping the future closes what was opened.
     pub async fn connect(config: &ClientConfig) -> Result<Self, Error> {
         config.check()?;
-        let options = config.link_options(RedisConfig::DEFAULT_CLIENT);
+        Self::open(RedisConfig::DEFAULT_CLIENT, config).await
+    }
+
+    /// The store of a registry's client.
+    pub(crate) async fn open(name: &str, config: &ClientConfig) -> Result<Self, Error> {
+        let options = config.link_options(name);
         let backend = Backend::open(&config.endpoint()?, options).await?;
         Ok(Self::new(backend, &config.prefix))
+    }
+
+    pub(crate) async fn close(&self) {
+        self.shared.backend.close().await;
     }
 
     /// A store over a client; every key begins with `prefix`.
