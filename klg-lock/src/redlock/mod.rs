@@ -44,6 +44,8 @@ pub use self::resources::IntoResources;
 pub use self::retry::Retry;
 use self::settings::Kind;
 pub use self::settings::OnLost;
+#[cfg(feature = "macros")]
+pub(crate) use self::using::Entered;
 use crate::error::LockError;
 
 /// An engine that locks resources on a quorum of nodes; cheap to clone.

@@ -10,7 +10,7 @@ use super::held;
 use super::resources::IntoResources;
 use super::retry::Retry;
 use super::settings::{Kind, OnLost, check_max_hold, check_ttl};
-use super::using;
+use super::using::Entered;
 use crate::error::LockError;
 use crate::node::KeySet;
 
@@ -159,11 +159,7 @@ impl LockRequest {
         F: FnOnce(LockHandle) -> Fut,
         Fut: Future,
     {
-        async move {
-            let (on_lost, deferred) = (self.on_lost, self.deferred_release);
-            let lock = self.acquire().await?;
-            using::run(lock, on_lost, deferred, routine).await
-        }
+        async move { self.enter().await?.run(routine).await }
     }
 
     /// Like [`using`](Self::using), for a routine with errors of its own: one `?` for both.
@@ -183,6 +179,16 @@ impl LockRequest {
         E: From<LockError>,
     {
         async move { self.using(routine).await? }
+    }
+
+    /// Acquires the lock for a routine that is yet to come.
+    pub(crate) async fn enter(self) -> Result<Entered, LockError> {
+        let (on_lost, deferred) = (self.on_lost, self.deferred_release);
+        Ok(Entered {
+            lock: self.acquire().await?,
+            on_lost,
+            deferred,
+        })
     }
 
     fn check(&self) -> Result<Arc<KeySet>, LockError> {
