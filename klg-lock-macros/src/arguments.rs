@@ -49,6 +49,12 @@ pub(crate) fn mention(function: &Function, mentioned: &BTreeSet<String>) -> Toke
         .collect()
 }
 
+/// Mentions every argument by every name it has: what the attributes would have used is not unused.
+pub(crate) fn uses(function: &Function) -> TokenStream {
+    let params = function.params.iter();
+    params.map(|param| used(param, |_| true)).collect()
+}
+
 /// What the attributes mention of the arguments that the body takes apart, by reference.
 pub(crate) fn views(function: &Function, mentioned: &BTreeSet<String>) -> TokenStream {
     apart(function, mentioned, |Param { ident, cfg, .. }, pattern| {
@@ -60,11 +66,11 @@ pub(crate) fn views(function: &Function, mentioned: &BTreeSet<String>) -> TokenS
 
 /// The same, by value, where the body will never run.
 pub(crate) fn owned(function: &Function, mentioned: &BTreeSet<String>) -> TokenStream {
-    apart(
-        function,
-        mentioned,
-        |Param { ident, cfg, .. }, pattern| quote!(#(#cfg)* let #pattern = #ident;),
-    )
+    apart(function, mentioned, |Param { ident, cfg, .. }, pattern| {
+        let mut pattern = pattern.clone();
+        Fixed.visit_pat_mut(&mut pattern);
+        quote!(#(#cfg)* let #pattern = #ident;)
+    })
 }
 
 fn apart(
@@ -131,6 +137,18 @@ impl VisitMut for View {
     fn visit_pat_ident_mut(&mut self, pattern: &mut PatIdent) {
         pattern.by_ref = None;
         pattern.mutability = None;
+        visit_mut::visit_pat_ident_mut(self, pattern);
+    }
+}
+
+/// A pattern that binds nothing as `mut`: nobody changes it where the body does not run.
+struct Fixed;
+
+impl VisitMut for Fixed {
+    fn visit_pat_ident_mut(&mut self, pattern: &mut PatIdent) {
+        if pattern.by_ref.is_none() {
+            pattern.mutability = None;
+        }
         visit_mut::visit_pat_ident_mut(self, pattern);
     }
 }

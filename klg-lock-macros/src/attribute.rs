@@ -2,7 +2,8 @@
 
 use std::mem;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Path};
 
@@ -69,6 +70,9 @@ fn is_ours<T>(path: &Path, find: impl Fn(&str) -> Option<T>) -> Option<T> {
     (path.segments.len() == 1 || path.segments.first()?.ident == "klg_lock").then_some(found)
 }
 
+/// What an attribute is given that only has to be there: see [`mark_used`].
+const TAKEN: &str = "__klg_taken";
+
 /// One of our attributes as it was written.
 pub(crate) struct Written {
     pub(crate) kind: Kind,
@@ -77,35 +81,35 @@ pub(crate) struct Written {
     pub(crate) span: Span,
 }
 
-/// Whether the attribute becomes one of ours in some configurations.
-///
-/// The compiler would expand it after the ones above it, and so put it outside of them.
-pub(crate) fn is_conditional(attr: &Attribute) -> bool {
-    let Meta::List(list) = &attr.meta else {
-        return false;
-    };
-    let ours = |token| match token {
-        TokenTree::Ident(ident) => Kind::ALL.iter().any(|kind| ident == kind.name()),
-        _ => false,
-    };
-    list.path.is_ident("cfg_attr") && list.tokens.clone().into_iter().any(ours)
+/// Uses of the attributes that were taken along, so that nobody is told that their imports are
+/// unused; they expand to nothing.
+pub(crate) fn mark_used(taken: &[Path]) -> TokenStream {
+    let taken_mark = Ident::new(TAKEN, Span::mixed_site());
+    quote!(#(#[#taken(#taken_mark)] const _: () = ();)*)
 }
 
-/// Takes our attributes out of `attrs`, in the order they stand there.
-pub(crate) fn take_siblings(attrs: &mut Vec<Attribute>) -> Vec<Written> {
+/// Whether these are the arguments of an attribute that [`mark_used`] wrote.
+pub(crate) fn is_mark(args: &TokenStream) -> bool {
+    let mut args = args.clone().into_iter();
+    matches!(args.next(), Some(TokenTree::Ident(mark)) if mark == TAKEN) && args.next().is_none()
+}
+
+/// Takes our attributes out of `attrs`, in the order they stand there, each with its path.
+pub(crate) fn take_siblings(attrs: &mut Vec<Attribute>) -> Vec<(Path, Written)> {
     let mut siblings = Vec::new();
     attrs.retain_mut(|attr| {
         let Some(kind) = Kind::of(attr.path()) else {
             return true;
         };
-        let span = attr.path().span();
+        let path = attr.path().clone();
         let args = match &mut attr.meta {
             Meta::List(list) => mem::take(&mut list.tokens),
             // `#[mutex_lock = ".."]` is as good as `#[mutex_lock(..)]` to those who expand first.
-            Meta::NameValue(pair) => quote::ToTokens::to_token_stream(&pair.value),
+            Meta::NameValue(pair) => pair.value.to_token_stream(),
             Meta::Path(_) => TokenStream::new(),
         };
-        siblings.push(Written { kind, args, span });
+        let span = path.span();
+        siblings.push((path, Written { kind, args, span }));
         false
     });
     siblings

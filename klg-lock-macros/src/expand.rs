@@ -7,6 +7,7 @@ use syn::{FnArg, Pat, Path, Signature, token};
 
 use crate::args::LockArgs;
 use crate::arguments;
+use crate::attribute;
 use crate::function::{Body, BoxedBody, Function, Output};
 use crate::mention;
 use crate::param::Form;
@@ -60,7 +61,8 @@ pub(crate) fn function(function: &Function, plan: &Plan) -> TokenStream {
         Body::Async(body) | Body::Sync(body) => (signature(function), expansion.direct(body)),
     };
     let head = function.head(&sig);
-    let body = braces(function.brace, quote!(#(#inner_attrs)* #block));
+    let siblings = attribute::mark_used(&function.sibling_paths);
+    let body = braces(function.brace, quote!(#(#inner_attrs)* #siblings #block));
     quote!(#head #body)
 }
 
@@ -224,8 +226,8 @@ impl Expansion<'_> {
             }
         });
         let on_error = match &args.on_error {
-            Some(handler) => quote!(#handler),
-            None => quote!(#private::carry::<#output>),
+            Some(handler) => quote!(#private::handle::<#output>(#error, #handler)),
+            None => quote!(#private::carry::<#output>(#error)),
         };
         quote! {
             let #request = #asked;
@@ -237,7 +239,7 @@ impl Expansion<'_> {
                 #on_locked
                 #err(#error) => #error,
             };
-            #private::handle::<#output>(#error, #on_error)
+            #on_error
         }
     }
 

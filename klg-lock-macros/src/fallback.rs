@@ -1,11 +1,12 @@
 //! The item as it was, beside the errors: the IDE and the rest of the crate go on.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Token};
 
-use crate::attribute::{Family, take_siblings};
+use crate::arguments;
+use crate::attribute::{self, Family, take_siblings};
 use crate::expand;
 use crate::function::{Body, Function};
 use crate::plan::Refusal;
@@ -15,26 +16,35 @@ pub(crate) fn function(function: &Function, refusal: &Refusal) -> TokenStream {
     let errors = refusal.errors.to_compile_error();
     let head = function.head(&function.sig);
     let inner_attrs = &function.inner_attrs;
-    let private = expand::private(refusal.krate.as_ref());
+    let uses = arguments::uses(function);
     let body = match &function.body {
         Body::Async(body) => {
-            // The handle that the body expects.
-            let guards = refusal.guards.iter().map(|guard| {
-                quote! {
-                    let ::core::option::Option::Some(#guard) =
-                        ::core::option::Option::None::<#private::LockHandle> else { loop {} };
-                }
-            });
-            quote!(#(#guards)* #body)
+            let handles = handles(function, refusal);
+            quote!(#handles #uses #body)
         }
-        Body::Sync(body) => body.clone(),
+        Body::Sync(body) => quote!(#uses #body),
         Body::Boxed(boxed) => {
             let stmts = &boxed.future.block.stmts;
             boxed.around(&quote!(#(#stmts)*))
         }
     };
-    let body = expand::braces(function.brace, quote!(#(#inner_attrs)* #body));
+    let siblings = attribute::mark_used(&function.sibling_paths);
+    let body = expand::braces(function.brace, quote!(#(#inner_attrs)* #siblings #body));
     quote!(#errors #head #body)
+}
+
+/// The handles that the body expects, under the names that are free for them.
+fn handles(function: &Function, refusal: &Refusal) -> TokenStream {
+    let private = expand::private(refusal.krate.as_ref());
+    let free = |guard: &&Ident| !function.names().any(|name| name == *guard);
+    let guards = refusal.guards.iter().filter(free).map(|guard| {
+        quote! {
+            let ::core::option::Option::Some(#guard) =
+                ::core::option::Option::None::<#private::LockHandle> else { loop {} };
+            let _ = &#guard;
+        }
+    });
+    guards.collect()
 }
 
 /// An item that could not be read as a function.

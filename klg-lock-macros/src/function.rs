@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Block, Expr, ExprAsync, ExprCall, ExprPath, GenericArgument, PathArguments,
+    Attribute, Block, Expr, ExprAsync, ExprCall, ExprPath, GenericArgument, Path, PathArguments,
     ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility, token,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Function {
     pub(crate) body: Body,
     /// Our other attributes on this function, the upper one first.
     pub(crate) siblings: Vec<Written>,
+    /// What those are called here.
+    pub(crate) sibling_paths: Vec<Path>,
     /// What was wrong with the helper attributes.
     pub(crate) errors: Errors,
 }
@@ -95,7 +97,7 @@ impl Function {
                 None => Body::Sync(body),
             }
         };
-        let siblings = take_siblings(&mut attrs);
+        let (sibling_paths, siblings) = take_siblings(&mut attrs).into_iter().unzip();
         Ok(Self {
             attrs,
             vis,
@@ -106,6 +108,7 @@ impl Function {
             inner_attrs,
             body,
             siblings,
+            sibling_paths,
             errors,
         })
     }

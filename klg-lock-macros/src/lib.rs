@@ -59,6 +59,9 @@ pub fn buffer_lock(
 /// The whole way of one attribute and its siblings: parse, check, expand; or report and keep the
 /// item.
 fn expand(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+    if attribute::is_mark(&args) {
+        return TokenStream::new();
+    }
     let mut function = match function::Function::parse(kind, item.clone()) {
         Ok(function) => function,
         Err(error) => return fallback::item(item, &error),

@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 
 use crate::args::LockArgs;
-use crate::attribute::{Kind, is_conditional};
+use crate::attribute::Kind;
 use crate::errors::Errors;
 use crate::function::{Body, Function, Output};
 use crate::param::Form;
@@ -11,7 +11,6 @@ use crate::param::Form;
 /// Reports every rule that is broken, except those about keys.
 pub(crate) fn all(kind: Kind, attributes: &[LockArgs], function: &Function, errors: &mut Errors) {
     shape(kind, function, errors);
-    order(function, errors);
     marked_patterns(function, errors);
     result(attributes, function, errors);
     guards(attributes, function, errors);
@@ -28,17 +27,6 @@ fn shape(kind: Kind, function: &Function, errors: &mut Errors) {
                  before `fn` (of functions that are not `async`, it knows those that end in \
                  `Box::pin(async move {{ .. }})`)"
             ),
-        );
-    }
-}
-
-/// The order in which they are written is the order in which they nest.
-fn order(function: &Function, errors: &mut Errors) {
-    for attr in function.attrs.iter().filter(|attr| is_conditional(attr)) {
-        errors.at(
-            attr,
-            "put this above the other attributes of this library: below them it would be expanded \
-             last, and so end up outside of them",
         );
     }
 }

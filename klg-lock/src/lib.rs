@@ -7,6 +7,9 @@ pub mod config;
 mod error;
 mod memory;
 mod node;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod private;
 mod redlock;
 mod registry;
 pub mod store;
@@ -17,6 +20,8 @@ pub mod testing;
 pub use client::{Connection, Health, HealthState};
 pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
+#[cfg(feature = "macros")]
+pub use klg_lock_macros::{buffer_lock, mutex_lock};
 /// The `redis` crate, for what [`Connection`] is used with.
 pub use redis;
 pub use redlock::{

@@ -315,6 +315,8 @@ fn siblings_nest_as_written() {
             #[instrument]
             #[inline]
             async fn both(id: u64) -> Result<(), AppError> {
+                #[klg_lock::buffer_lock(__klg_taken)]
+                const _: () = ();
                 let __klg_request = {
                     ::klg_lock::private::Request::new(::klg_lock::private::mutex(), "outer")
                 };
