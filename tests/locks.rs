@@ -42,7 +42,7 @@ async fn prefix_namespace_and_ttl_default_as_documented() {
         "{left:?}"
     );
     let stored: u64 = control.ask(&["GET", fence]);
-    assert_eq!(stored, lock.fencing_token().into());
+    assert_eq!(stored, u64::from(lock.fencing_token()));
 }
 
 #[tokio::test]
