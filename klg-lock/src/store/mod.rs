@@ -16,6 +16,8 @@ mod scan;
 mod script;
 mod shared;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::fmt;
