@@ -38,7 +38,7 @@ mod tests;
 use attribute::Kind;
 use proc_macro2::TokenStream;
 
-/// Runs the function under a lock that fails at once when somebody else holds it.
+#[doc = include_str!("mutex_lock.md")]
 #[proc_macro_attribute]
 pub fn mutex_lock(
     args: proc_macro::TokenStream,
@@ -47,7 +47,26 @@ pub fn mutex_lock(
     expand(Kind::MutexLock, args.into(), item.into()).into()
 }
 
-/// Runs the function under a lock that waits its turn.
+/// Runs an `async fn` under a lock that waits its turn: 10 minutes, unless the configuration or `wait`
+/// says otherwise. First come, first served inside a process; no order between processes.
+///
+/// For keys, options and everything else see [`#[mutex_lock]`](macro@mutex_lock), which differs in
+/// nothing else.
+///
+/// ```
+/// use klg_lock::{Config, LockError, buffer_lock};
+///
+/// #[buffer_lock("counter:{name}", wait = "5s")]
+/// async fn count(name: &str) -> Result<usize, LockError> {
+///     Ok(name.len())
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # klg_lock::init(Config::default().uri("memory://")).await?;
+/// let (one, other) = tokio::join!(count("visits"), count("visits"));
+/// assert_eq!(one? + other?, 12);
+/// # klg_lock::registry()?.shutdown().await?; Ok(()) }
+/// ```
 #[proc_macro_attribute]
 pub fn buffer_lock(
     args: proc_macro::TokenStream,
