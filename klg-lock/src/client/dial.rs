@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::endpoint::{Address, Endpoint, Kind};
 use super::fault::{Refusal, io_fault, server_fault};
-use super::handshake::{Session, greet};
+use super::handshake::{Mode, Session, greet};
 use super::resp::{self, Frame, Inbox};
 use super::stream::Stream;
 use crate::error::{NodeError, NodeErrorKind};
@@ -27,8 +27,8 @@ pub(crate) struct Dialer {
     pub(crate) timeout: Duration,
     /// Refuse a replica: it can grant nothing.
     pub(crate) master: bool,
-    /// The server is one of a cluster, and is meant to be.
-    pub(crate) shard: bool,
+    /// What kind of server it is meant to be.
+    pub(crate) mode: Mode,
     /// Learn the server's `run_id`.
     pub(crate) identify: bool,
 }
@@ -64,7 +64,15 @@ impl Dialer {
             Ok(result) => result,
             Err(_) => Err(NodeError::new(
                 NodeErrorKind::TimedOut,
-                format!("no connection to {address} within {:?}", self.timeout),
+                format!(
+                    "no connection to {address} within {:?}{}",
+                    self.timeout,
+                    if self.endpoint.tls.is_some() {
+                        "; does it speak TLS on this port?"
+                    } else {
+                        ""
+                    }
+                ),
             )),
         }
     }

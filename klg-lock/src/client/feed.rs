@@ -17,6 +17,7 @@ use super::backoff::Backoff;
 use super::dial::{Dialer, Wire};
 use super::endpoint::Kind;
 use super::fault::{Refusal, io_fault, server_fault};
+use super::handshake::Mode;
 use super::resp::{self, Frame};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::memory::{self, Message, News, PushSink, Topic};
@@ -165,7 +166,7 @@ impl Listener {
         for address in addresses {
             let mut shard = self.dialer.clone();
             shard.endpoint = self.dialer.endpoint.at(address.clone());
-            shard.shard = true;
+            shard.mode = Mode::Cluster;
             match shard.dial().await {
                 Ok(wire) => return Ok(wire),
                 Err(error) => last = error,

@@ -15,9 +15,17 @@ pub(crate) struct Session {
     /// The connection's number at the server.
     pub(crate) id: Option<i64>,
     pub(crate) role: Role,
-    pub(crate) cluster: bool,
+    pub(crate) mode: Option<Mode>,
     /// Names this run of the server; another run may give the same connection numbers away again.
     pub(crate) run_id: Option<Box<str>>,
+}
+
+/// What kind of server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Standalone,
+    Cluster,
+    Sentinel,
 }
 
 /// What the server is to its data.
@@ -84,7 +92,12 @@ fn read_hello(session: &mut Session, reply: &Frame) {
         Some("replica" | "slave") => Role::Replica,
         _ => Role::Unknown,
     };
-    session.cluster = reply.field("mode").and_then(Frame::text) == Some("cluster");
+    session.mode = match reply.field("mode").and_then(Frame::text) {
+        Some("standalone") => Some(Mode::Standalone),
+        Some("cluster") => Some(Mode::Cluster),
+        Some("sentinel") => Some(Mode::Sentinel),
+        _ => None,
+    };
 }
 
 /// As servers before 6.0 and some proxies want it.
@@ -165,17 +178,22 @@ async fn settle(wire: &mut Wire, dialer: &Dialer) -> Result<(), NodeError> {
 }
 
 fn check(session: &Session, dialer: &Dialer) -> Result<(), NodeError> {
-    if session.cluster && !dialer.shard {
-        return Err(NodeError::new(
-            NodeErrorKind::Protocol,
-            "this server is part of a cluster: write redis+cluster://host:port,host:port",
-        ));
-    }
-    if dialer.shard && !session.cluster && session.resp3 {
-        return Err(NodeError::new(
-            NodeErrorKind::Protocol,
-            "this server is not part of a cluster: write redis://host:port",
-        ));
+    let advice = match session.mode {
+        // Before 6.0, servers do not say.
+        None => None,
+        Some(mode) if mode == dialer.mode => None,
+        Some(Mode::Standalone) => {
+            Some("this server is neither part of a cluster nor a sentinel: write redis://host:port")
+        }
+        Some(Mode::Cluster) => {
+            Some("this server is part of a cluster: write redis+cluster://host:port,host:port")
+        }
+        Some(Mode::Sentinel) => {
+            Some("this is a sentinel: write redis+sentinel://host:port,host:port/master-name")
+        }
+    };
+    if let Some(advice) = advice {
+        return Err(NodeError::new(NodeErrorKind::Protocol, advice));
     }
     if dialer.master && session.role == Role::Replica {
         return Err(server_fault(Refusal {

@@ -1,6 +1,7 @@
 //! A connection that stays: made anew whenever it breaks, hangs, or leads to the wrong server.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::Dialer;
 use super::endpoint::{Endpoint, Kind};
 use super::fault::{Refusal, crate_fault, server_fault};
+use super::handshake::Mode;
 use super::health::{Health, Monitor};
 use super::supervisor::Supervisor;
 use super::transport::{Ask, Many, One, Transport};
@@ -88,6 +90,8 @@ pub(super) struct Shared {
     pub(super) monitor: Monitor,
     pub(super) slot: watch::Sender<Slot>,
     signals: Mutex<Signals>,
+    /// How many operations wait for a connection.
+    waiting: AtomicUsize,
     pub(super) signalled: Notify,
 }
 
@@ -105,8 +109,6 @@ pub(super) type Generation = u64;
 /// What users have to say to the supervisor.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// Somebody waits for a connection.
-    pub(super) demand: bool,
     /// An operation was not answered in time.
     pub(super) suspect: Option<Generation>,
     /// The server says that it is master no longer.
@@ -140,12 +142,13 @@ impl Link {
                 name: format!("klg-lock:{}", options.name).into(),
                 timeout: options.connect_timeout,
                 master: false,
-                shard: false,
+                mode: Mode::Standalone,
                 identify: false,
             },
             monitor: Monitor::new(&options.name, endpoint.label()),
             slot: watch::Sender::new(Slot::Down),
             signals: Mutex::default(),
+            waiting: AtomicUsize::new(0),
             signalled: Notify::new(),
             options,
         });
@@ -305,7 +308,29 @@ impl Link {
     }
 }
 
+/// One operation that waits for a connection, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::AcqRel);
+        shared.signalled.notify_one();
+        Self(&shared.waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Shared {
+    /// Whether an operation waits for a connection.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
     /// The connection, or that there will be none; `None`: there is none now.
     fn current(&self) -> Option<Result<(Transport, Generation), NodeError>> {
         match &*self.slot.borrow() {
@@ -320,7 +345,7 @@ impl Shared {
         end: Instant,
         deadline: Duration,
     ) -> Result<(Transport, Generation), NodeError> {
-        self.signal(|signals| signals.demand = true);
+        let _waiting = Waiting::enter(self);
         let mut slot = self.slot.subscribe();
         let arrival = slot.wait_for(|slot| !matches!(slot, Slot::Down));
         match timeout_at(end, arrival).await {

@@ -29,7 +29,7 @@ pub(crate) use self::dial::{Dialer, Wire, closed_by_peer};
 pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol, TlsFiles};
 pub(crate) use self::fault::{Refusal, io_fault, refusal_code, server_answer, server_fault};
 pub(crate) use self::feed::Feed;
-pub(crate) use self::handshake::{Role, Session};
+pub(crate) use self::handshake::{Mode, Session};
 pub(crate) use self::health::Monitor;
 pub use self::health::{Health, HealthState};
 pub(crate) use self::link::{Link, LinkOptions, Listener};

@@ -4,6 +4,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dial::{Dialer, Wire};
 use super::endpoint::Address;
+use super::handshake::Mode;
 use super::resp::Frame;
 use crate::error::{NodeError, NodeErrorKind};
 
@@ -55,7 +56,7 @@ async fn ask(dialer: &Dialer, sentinel: &Address, master: &str) -> Result<Addres
     direct.endpoint.credentials = dialer.endpoint.sentinel_credentials.clone();
     direct.endpoint.database = 0;
     direct.master = false;
-    direct.shard = false;
+    direct.mode = Mode::Sentinel;
     direct.identify = false;
     let mut wire = direct
         .connect_and_greet(sentinel)

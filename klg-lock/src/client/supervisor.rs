@@ -130,11 +130,10 @@ impl Supervisor {
     /// `false`: the link was closed.
     async fn wait_for_demand(&self) -> bool {
         loop {
-            let signals = self.shared.take_signals();
-            if signals.close {
+            if self.shared.take_signals().close {
                 return false;
             }
-            if signals.demand {
+            if self.shared.is_wanted() {
                 return true;
             }
             self.shared.signalled.notified().await;
@@ -151,11 +150,10 @@ impl Supervisor {
             .last_error()
             .is_none_or(|error| error.kind().is_transient());
         loop {
-            let signals = self.shared.take_signals();
-            if signals.close {
+            if self.shared.take_signals().close {
                 return false;
             }
-            if signals.demand {
+            if self.shared.is_wanted() {
                 end = end.min(start + Backoff::demanded(delay, transient));
             }
             tokio::select! {

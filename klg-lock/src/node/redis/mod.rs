@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use self::driver::{Driver, Warned};
 use self::lane::Lane;
 use super::{Node, Reply, Request, WakeSink};
-use crate::client::{Dialer, Endpoint, Health, Monitor};
+use crate::client::{Dialer, Endpoint, Health, Mode, Monitor};
 use crate::error::NodeError;
 use crate::node::NodeOptions;
 
@@ -55,7 +55,7 @@ impl RedisNode {
                 name: format!("klg-lock:{}", options.name).into(),
                 timeout: options.connect_timeout,
                 master: true,
-                shard: false,
+                mode: Mode::Standalone,
                 identify: true,
             },
             tracking: options.tracking,
