@@ -94,6 +94,14 @@ impl Backend {
         }
     }
 
+    /// Whether the keys are spread over several servers.
+    pub(crate) fn is_cluster(&self) -> bool {
+        match self {
+            Self::Link(link) => matches!(link.dialer().endpoint.kind, Kind::Cluster(_)),
+            Self::Memory(_) => false,
+        }
+    }
+
     /// Sends one command; see [`Link::query`].
     pub(crate) async fn query(&self, cmd: &Cmd) -> Result<Value, NodeError> {
         match self {

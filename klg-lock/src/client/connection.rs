@@ -16,9 +16,14 @@ use super::transport::{Ask, Many, One};
 /// It is the client's own supervised connection: cheap to clone, shared with the store, made anew
 /// when it breaks. Use it with the `redis` crate, re-exported as `klg_lock::redis`:
 ///
-/// ```ignore
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use klg_lock::redis;
+///
+/// # let store = klg_lock::Store::connect(&klg_lock::ClientConfig::default().uri("memory://")).await?;
 /// let mut con = store.connection();
-/// let id: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut con).await?;
+/// let time: (u64, u64) = redis::cmd("TIME").query_async(&mut con).await?;
+/// # Ok(()) }
 /// ```
 ///
 /// Keys sent over it carry no prefix. Commands that block, such as `BLPOP`, hold up everybody

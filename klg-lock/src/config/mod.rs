@@ -1,10 +1,10 @@
 //! `Config`: what can be set, as plain data, and where it is read from.
 //!
-//! * [`redis`](RedisConfig), [`redlock`](RedlockConfig), [`cache`](CacheConfig): one section each,
-//!   with every default and its reason
-//! * `section`: what sections have in common
-//! * `check`: what makes a setting impossible, all in one place
-//! * `env`, `load`: where settings come from
+//! * [`RedisConfig`], [`RedlockConfig`], [`CacheConfig`]: one section each, with every default and
+//!   its reason
+
+// `section.rs` is what sections have in common, `check.rs` what makes a setting impossible, and
+// `env.rs` and `load.rs` are where settings come from.
 
 mod cache;
 mod check;

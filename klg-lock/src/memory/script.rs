@@ -33,13 +33,24 @@ pub struct Snapshot(HashMap<Arc<str>, Entry>);
 /// they were scripted, or in which a command is sent.
 ///
 /// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
+///
 /// use klg_lock::testing::MemoryServer;
+/// use klg_lock::{LockError, NodeErrorKind, Redlock};
 ///
 /// let server = MemoryServer::named("doc");
+/// let locks = Redlock::builder().nodes([server.uri()]).connect().await?;
+///
 /// // As somebody else's lock would stand there:
 /// server.set("redis_lock:key1", "another program", Some(Duration::from_secs(10)));
-/// assert_eq!(server.keys(), ["redis_lock:key1"]);
+/// let refused = locks.lock("key1").acquire().await;
+/// assert!(matches!(refused, Err(LockError::Contended { .. })));
+///
+/// server.fail(NodeErrorKind::Unreachable);
+/// let outage = locks.lock("key2").acquire().await;
+/// assert!(matches!(outage, Err(LockError::Unavailable { .. })));
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryServer {

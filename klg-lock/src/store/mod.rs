@@ -1,10 +1,11 @@
 //! The key-value store: typed commands over a client, with its prefix everywhere.
 //!
-//! * [`Store`]: the commands; [`commands`] defines them, by type of value
-//! * [`Pipeline`]: several in one round trip; [`Scan`]: the keys; [`Subscription`]: channels
-//! * [`value`], [`codec`]: what can be stored; [`reply`]: what can be answered
-//! * [`draft`]: where the prefix is put; [`call`]: one command on its way
+//! * [`Store`]: the commands, by type of value
+//! * [`Pipeline`]: several in one round trip; [`Scan`]: the keys; [`Script`]: Lua;
+//!   [`Subscription`]: channels
+//! * [`Encode`], [`Decode`]: what can be stored; [`FromReply`]: what can be answered
 
+// `commands/` defines the methods, `draft.rs` puts the prefix on, `call.rs` sends and reads.
 mod call;
 #[cfg(any(feature = "json", feature = "msgpack"))]
 mod codec;
@@ -51,6 +52,19 @@ use crate::error::Error;
 /// in time, and [`Error::Value`](crate::Error::Value) where something else is stored under the key
 /// than was asked for; each names the client, the key and the way out. A command that was under
 /// way when the connection broke is not repeated: it may have been carried out.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use klg_lock::{ClientConfig, Store};
+///
+/// let store = Store::connect(&ClientConfig::default().uri("memory://")).await?;
+/// store.set_ex("kk", "vvv", Duration::from_secs(60)).await?;
+/// let value: Option<String> = store.get("kk").await?;
+/// assert_eq!(value.as_deref(), Some("vvv"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,

@@ -18,10 +18,12 @@ use crate::error::Error;
 /// together.
 ///
 /// ```
-/// # use klg_lock::store::Store;
-/// # async fn doc(store: &Store) -> Result<(), klg_lock::Error> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use klg_lock::{ClientConfig, Store};
+/// # let store = Store::connect(&ClientConfig::default().uri("memory://")).await?;
 /// let ((), visits, name): (_, i64, Option<String>) =
 ///     store.pipeline().set("seen", true).incr("visits").get("name").run().await?;
+/// assert_eq!((visits, name), (1, None));
 /// # Ok(()) }
 /// ```
 #[must_use = "a pipeline is sent by `run`"]

@@ -12,7 +12,7 @@ use redis::{Value, from_redis_value};
 
 use super::Store;
 use super::shared::Shared;
-use crate::error::Error;
+use crate::error::{Error, NodeError, NodeErrorKind};
 use crate::memory::glob;
 
 /// How many keys the server looks at for one answer: some milliseconds' worth at most.
@@ -41,6 +41,8 @@ type Step = Pin<Box<dyn Future<Output = Result<(u64, Vec<Vec<u8>>), Error>> + Se
 impl Store {
     /// The keys that fit a pattern: `*` for all, `user:?`, `user:[0-9]*`; a `\` takes what follows
     /// it literally.
+    ///
+    /// On a cluster it is an error: a scan goes through one server.
     pub fn scan(&self, pattern: &str) -> Scan {
         let prefix = glob::escape(self.prefix());
         Scan {
@@ -90,6 +92,9 @@ impl Scan {
             .arg("COUNT")
             .arg(self.batch);
         Box::pin(async move {
+            if shared.backend.is_cluster() {
+                return Err(shared.backend.error(whole_cluster()));
+            }
             let reply: Value = match shared.backend.query(&cmd).await {
                 Ok(reply) => reply,
                 Err(error) => return Err(shared.backend.error(error)),
@@ -111,6 +116,14 @@ impl Scan {
             }
         }
     }
+}
+
+/// One server's keys would pass for all of them.
+fn whole_cluster() -> NodeError {
+    NodeError::new(
+        NodeErrorKind::Protocol,
+        "a scan goes through one server, and this client is a cluster; scan its masters one by one, each over a client of its own",
+    )
 }
 
 impl Stream for Scan {
