@@ -1,1 +1,65 @@
-//! Placeholder until the first file of this package lands.
+//! What `klg-lock` costs, beside what users write by hand, its peers, and the limits.
+//!
+//! ```sh
+//! cargo run --release -p klg-lock-benchmarks -- quick   # below 3 minutes
+//! cargo run --release -p klg-lock-benchmarks -- all     # about 15 minutes
+//! ```
+//!
+//! Both print a table and write `results.json`: one row for each workload, subject and metric, with
+//! the median of all rounds and the median of the ratios to `raw` in the same round. It needs
+//! `redis-server` on the path (or named by `REDIS_SERVER`), and Linux.
+//!
+//! # How it measures
+//!
+//! A coordinator starts private servers on free ports, and one or more worker processes for each
+//! subject, all on the same two processors, or on one where a round trip is what is measured. It
+//! gives the workers orders in turn, subject by subject, round by round, after one round to warm
+//! up; only one subject works at a time. What the machine does besides thus hits all of them alike,
+//! and ratios within a round hold where absolute times do not. Every order is bounded in count and
+//! time. Servers and workers end with the coordinator, however that ends.
+//!
+//! In every contended round the holders check that they exclude each other, by a counter that they
+//! read and write apart (in a file, where they are several processes). After every round the keys
+//! that are still there are counted. Commands are counted by the servers, processor time by the
+//! system.
+//!
+//! # Whom
+//!
+//! `raw` is the `redis` crate on one multiplexed connection per node: `SET NX PX`, `EVALSHA`
+//! compare-and-delete, random pauses of up to 200 ms between two tries, as users write it by hand.
+//! `klg-lock` has its default settings; `using` is the wrapper instead of the guard, `deferred` the
+//! same without waiting for the release to be confirmed, `strict` never hands a lock over inside
+//! the process. `BLPOP`, `PUBLISH` and `bare TCP` are limits, not locks. `redlock` blocks its
+//! thread and `distributed-lock` does not wait for a held lock, so they take part where that does
+//! not matter.
+//!
+//! # Layout
+//!
+//! | file | noun |
+//! |---|---|
+//! | `workloads.rs` | the workloads and their subjects |
+//! | `case.rs` | one workload: all subjects, round by round |
+//! | `process.rs`, `server.rs`, `machine.rs` | workers and servers seen from the coordinator; processors |
+//! | `order.rs` | what coordinator and workers say to each other |
+//! | `worker.rs` | a worker's loop and its loads |
+//! | `subject/` | what is measured |
+//! | `ground.rs` | where holders would meet |
+//! | `histogram.rs`, `results.rs` | figures |
+
+pub mod case;
+mod ground;
+mod histogram;
+pub mod machine;
+mod order;
+pub mod process;
+pub mod results;
+mod server;
+mod subject;
+pub mod worker;
+pub mod workloads;
+
+pub use ground::Ground;
+pub use histogram::Histogram;
+pub use order::{Order, Report};
+pub use server::Server;
+pub use subject::{NAMES, Subject};

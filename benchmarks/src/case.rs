@@ -1,0 +1,384 @@
+//! One workload on one set of servers: all subjects, round by round in turn.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::machine::Pinning;
+use crate::order::monotonic;
+use crate::process::{Driver, Worker};
+use crate::results::{Outcome, Sample};
+use crate::server::Server;
+use crate::{Ground, Histogram, Order, Report};
+
+/// What the subjects do.
+#[derive(Clone, Copy, Debug)]
+pub enum Load {
+    /// Tasks with a key each.
+    Own {
+        /// How many tasks.
+        tasks: u32,
+    },
+    /// Tasks that want one key.
+    One {
+        /// How many processes.
+        processes: u32,
+        /// How many tasks in each.
+        tasks: u32,
+        /// For how long a holder keeps the lock.
+        hold: Duration,
+    },
+    /// A holder and one who waits, in two processes.
+    HandOff {
+        /// For how long the holder keeps the lock.
+        hold: Duration,
+        /// How often, in each round.
+        times: u32,
+    },
+}
+
+/// One workload and who takes part.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name in the results.
+    pub workload: String,
+    /// How many nodes vote.
+    pub nodes: usize,
+    /// Where everything runs.
+    pub pinning: Pinning,
+    /// What the subjects do.
+    pub load: Load,
+    /// How many rounds count.
+    pub rounds: u32,
+    /// For how long each round goes.
+    pub window: Duration,
+    /// Who takes part; the ratios refer to `reference`, where it does.
+    pub drivers: Vec<Driver>,
+    /// Whom the ratios refer to.
+    pub reference: &'static str,
+}
+
+/// One subject of a case at work.
+struct Entrant {
+    driver: Driver,
+    workers: Vec<Worker>,
+    key: String,
+    samples: Vec<Sample>,
+    waits: Histogram,
+}
+
+impl Case {
+    /// Measures. A subject that fails is left out, and the line that says why is printed.
+    pub fn run(&self) -> Result<Outcome> {
+        progress(&format!("{}, {} nodes:", self.workload, self.nodes));
+        let servers = (0..self.nodes)
+            .map(|_| Server::start(self.pinning))
+            .collect::<Result<Vec<_>>>()?;
+        let uris: Vec<String> = servers.iter().map(Server::uri).collect();
+        let mut entrants = Vec::new();
+        for driver in &self.drivers {
+            match self.enter(driver, &uris, &servers) {
+                Ok(entrant) => entrants.push(entrant),
+                Err(error) => progress(&format!("\n  {} is left out: {error:#}\n", driver.name)),
+            }
+        }
+        // The first round warms up: connections, scripts, caches, the clock of the processor.
+        for round in 0..=self.rounds {
+            progress(&format!(" {round}"));
+            // Everybody begins a round once, so that nobody always follows the same neighbour.
+            let shift = usize::try_from(round)? % entrants.len().max(1);
+            entrants.rotate_left(shift);
+            let mut failed = Vec::new();
+            for entrant in &mut entrants {
+                match self.round(entrant, &servers) {
+                    Ok((sample, waits)) if round > 0 => {
+                        entrant.samples.push(sample);
+                        entrant.waits.merge(&waits);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        progress(&format!(
+                            "\n  {} is left out: {error:#}\n",
+                            entrant.driver.name
+                        ));
+                        failed.push(entrant.driver.name.clone());
+                    }
+                }
+            }
+            entrants.rotate_right(shift);
+            entrants.retain(|entrant| !failed.contains(&entrant.driver.name));
+        }
+        progress("\n");
+        Ok(Outcome {
+            workload: self.workload.clone(),
+            nodes: self.nodes,
+            reference: self.reference.to_owned(),
+            subjects: entrants
+                .into_iter()
+                .map(|entrant| (entrant.driver.name, entrant.samples, entrant.waits))
+                .collect(),
+        })
+    }
+
+    fn enter(&self, driver: &Driver, uris: &[String], servers: &[Server]) -> Result<Entrant> {
+        let processes = match self.load {
+            Load::Own { .. } => 1,
+            Load::One { processes, .. } => processes,
+            Load::HandOff { .. } => 2,
+        };
+        let workers = (0..processes)
+            .map(|_| Worker::start(driver, self.pinning, uris))
+            .collect::<Result<Vec<_>>>()?;
+        let key = driver.name.replace(' ', "-");
+        if driver.name == "BLPOP" {
+            for server in servers {
+                let () = server.ask(&["LPUSH", &key, "token"])?;
+            }
+        }
+        Ok(Entrant {
+            driver: driver.clone(),
+            workers,
+            key,
+            samples: Vec::new(),
+            waits: Histogram::default(),
+        })
+    }
+
+    /// One round of one subject, with what it has cost client and server.
+    fn round(&self, entrant: &mut Entrant, servers: &[Server]) -> Result<(Sample, Histogram)> {
+        let only_scripts = entrant.driver.only_scripts();
+        let cost = |entrant: &Entrant| -> Result<[f64; 3]> {
+            let mut commands = 0;
+            for server in servers {
+                commands += server.commands(only_scripts)?;
+            }
+            let clients: u64 = entrant.workers.iter().map(Worker::processor_time).sum();
+            let servers: u64 = servers.iter().map(Server::processor_time).sum();
+            Ok([commands as f64, clients as f64 / 1e3, servers as f64 / 1e3])
+        };
+        let before = cost(entrant)?;
+        let (mut sample, locks, waits) = match self.load {
+            Load::Own { tasks } => self.own(entrant, tasks)?,
+            Load::One { tasks, hold, .. } => self.one(entrant, tasks, hold)?,
+            Load::HandOff { hold, times } => hand_off(entrant, hold, times)?,
+        };
+        // What was released in the background is part of the price.
+        thread::sleep(Duration::from_millis(20));
+        let after = cost(entrant)?;
+        let names = [
+            ("commands per lock", ""),
+            ("client CPU per lock", "µs"),
+            ("server CPU per lock", "µs"),
+        ];
+        for ((name, before), after) in names.into_iter().zip(before).zip(after) {
+            sample.insert(name, (after - before) / locks);
+        }
+        let left = leftovers(servers, &entrant.driver)?;
+        sample.insert(("keys left behind", ""), left);
+        Ok((sample, waits))
+    }
+
+    fn own(&self, entrant: &mut Entrant, tasks: u32) -> Result<(Sample, f64, Histogram)> {
+        let order = Order::Own {
+            tasks,
+            pairs: 2_000_000,
+            millis: millis(self.window)?,
+            key: entrant.key.clone(),
+        };
+        let worker = entrant.workers.first_mut().context("no worker")?;
+        let report = worker.ask(&order, self.window + Duration::from_secs(10))?;
+        check(&report)?;
+        let pairs = report.total as f64;
+        let mut sample = Sample::from([(("pairs", "/s"), pairs / report.elapsed as f64 * 1e9)]);
+        if tasks == 1 {
+            let mean = report.elapsed as f64 / pairs;
+            sample.insert(("pair, mean", "µs"), mean / 1e3);
+            sample.insert(("pair, p50", "µs"), report.times.quantile(0.5) / 1e3);
+        }
+        sample.insert(("pair, p99", "µs"), report.times.quantile(0.99) / 1e3);
+        Ok((sample, pairs, report.times))
+    }
+
+    fn one(
+        &self,
+        entrant: &mut Entrant,
+        tasks: u32,
+        hold: Duration,
+    ) -> Result<(Sample, f64, Histogram)> {
+        let path = ground_path();
+        let shared = entrant.workers.len() > 1;
+        let ground = shared.then(|| Ground::make(&path)).transpose()?;
+        // Time for the order to reach all processes.
+        let start = monotonic() + 50_000_000;
+        let mut first = 0;
+        for worker in &mut entrant.workers {
+            worker.say(&Order::One {
+                tasks,
+                start,
+                millis: millis(self.window)?,
+                hold_micros: u64::try_from(hold.as_micros())?,
+                key: entrant.key.clone(),
+                ground: shared.then(|| path.clone()),
+                first,
+            })?;
+            first += u64::from(tasks);
+        }
+        let mut all = Report::default();
+        for worker in &entrant.workers {
+            let report = worker.hear(self.window + Duration::from_secs(30))?;
+            check(&report)?;
+            all.times.merge(&report.times);
+            all.longest = all.longest.max(report.longest);
+            all.total += report.total;
+            all.held += report.held;
+            all.elapsed = report.elapsed;
+            all.counts.extend(report.counts);
+        }
+        if let Some(ground) = ground {
+            let visits = ground.visits();
+            let _ = std::fs::remove_file(&path);
+            ensure!(
+                visits == all.total,
+                "exclusion was broken: {visits} visits in {} locks",
+                all.total
+            );
+        }
+        let seconds = all.elapsed as f64 / 1e9;
+        let in_time: u64 = all.counts.iter().sum();
+        let mut sample = Sample::from([
+            (("locks", "/s"), in_time as f64 / seconds),
+            (("wait, p99", "ms"), all.times.quantile(0.99) / 1e6),
+            (("wait, longest", "ms"), all.longest as f64 / 1e6),
+            (("Jain index", ""), jain(&all.counts)),
+            (
+                ("tasks starved", ""),
+                all.counts.iter().filter(|count| **count == 0).count() as f64,
+            ),
+        ]);
+        if !hold.is_zero() {
+            let held = all.held as f64 / all.total.max(1) as f64;
+            sample.insert(("real hold", "ms"), held / 1e6);
+            sample.insert(
+                ("share of what the section allows", ""),
+                in_time as f64 * held / 1e9 / seconds,
+            );
+        }
+        Ok((sample, all.total as f64, all.times))
+    }
+}
+
+/// One who holds, another who waits, again and again: release → acquired.
+fn hand_off(entrant: &mut Entrant, hold: Duration, times: u32) -> Result<(Sample, f64, Histogram)> {
+    let patience = Duration::from_secs(10);
+    let key = entrant.key.clone();
+    let [holder, waiter] = entrant.workers.as_mut_slice() else {
+        bail!("a hand-off is between two")
+    };
+    let mut waits = Histogram::default();
+    for _ in 0..times {
+        let hold_micros = u64::try_from(hold.as_micros())?;
+        holder.say(&Order::Hold {
+            key: key.clone(),
+            hold_micros,
+        })?;
+        ensure!(holder.hear(patience)?.early, "it did not hold");
+        waiter.say(&Order::Wait { key: key.clone() })?;
+        let released = holder.hear(patience)?.at;
+        let acquired = waiter.hear(patience)?.at;
+        ensure!(
+            acquired >= released,
+            "exclusion was broken: acquired before the release began"
+        );
+        waits.add(acquired - released);
+    }
+    let sample = Sample::from([
+        (("hand-off, p50", "ms"), waits.quantile(0.5) / 1e6),
+        (("hand-off, p99", "ms"), waits.quantile(0.99) / 1e6),
+    ]);
+    Ok((sample, f64::from(times * 2), waits))
+}
+
+fn check(report: &Report) -> Result<()> {
+    ensure!(
+        report.violations == 0,
+        "exclusion was broken {} times",
+        report.violations
+    );
+    let errors = report.errors.first();
+    ensure!(
+        errors.is_none(),
+        "it failed: {}",
+        errors.map_or("", String::as_str)
+    );
+    ensure!(report.total > 0, "nobody got the lock");
+    Ok(())
+}
+
+/// Counts the keys that are still there, and removes them, so that they disturb nobody. What is
+/// released in the background has a moment for it.
+fn leftovers(servers: &[Server], driver: &Driver) -> Result<f64> {
+    for _ in 0..50 {
+        let mut all = servers.iter().map(Server::keys);
+        if all.all(|keys| keys.is_ok_and(|keys| keys.iter().all(|key| key == "BLPOP"))) {
+            return Ok(0.0);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let mut left = 0.0;
+    for server in servers {
+        for key in server.keys()? {
+            // The list is not a lock: its token stays.
+            if driver.name == "BLPOP" || key == "BLPOP" {
+                continue;
+            }
+            let () = server.ask(&["DEL", &key])?;
+            left += 1.0;
+        }
+    }
+    Ok(left)
+}
+
+/// 1: all got it equally often; 1/n: one got it always.
+fn jain(counts: &[u64]) -> f64 {
+    let sum: f64 = counts.iter().map(|count| *count as f64).sum();
+    let squares: f64 = counts.iter().map(|count| (*count as f64).powi(2)).sum();
+    if squares == 0.0 {
+        return 0.0;
+    }
+    sum * sum / (counts.len() as f64 * squares)
+}
+
+fn ground_path() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let folder = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    folder.join(format!("klg-lock-benchmarks-{}", std::process::id()))
+}
+
+fn millis(time: Duration) -> Result<u64> {
+    Ok(u64::try_from(time.as_millis())?)
+}
+
+/// Says how far it is, on the standard error: the standard output is for results.
+pub fn progress(text: &str) {
+    let mut error = std::io::stderr().lock();
+    // A terminal that has gone away is no reason to stop.
+    let _ = write!(error, "{text}").and_then(|()| error.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jain_index_tells_fair_from_unfair() {
+        assert!((jain(&[5, 5, 5, 5]) - 1.0).abs() < 1e-9);
+        assert!((jain(&[20, 0, 0, 0]) - 0.25).abs() < 1e-9);
+    }
+}
