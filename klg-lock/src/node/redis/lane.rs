@@ -35,6 +35,8 @@ pub(super) struct State {
     writer: Option<Arc<Writer>>,
     /// Encoded, and not yet taken by the task.
     out: Vec<u8>,
+    /// Plain requests that came while others were under way; they go out in one call.
+    gathered: Vec<Job>,
     /// Sent or about to be, in the order of the replies. Empty means that all of `out` is written.
     in_flight: VecDeque<Entry>,
     /// Releases that wait for a connection, or for the server to be ready.
@@ -80,8 +82,39 @@ pub(super) struct Entry {
 
 pub(super) enum What {
     Job(Job),
+    /// Several in one call.
+    Many(Vec<Job>),
     Ping(Instant),
 }
+
+impl What {
+    fn jobs(&self) -> &[Job] {
+        match self {
+            Self::Job(job) => std::slice::from_ref(job),
+            Self::Many(jobs) => jobs,
+            Self::Ping(_) => &[],
+        }
+    }
+
+    fn jobs_mut(&mut self) -> &mut [Job] {
+        match self {
+            Self::Job(job) => std::slice::from_mut(job),
+            Self::Many(jobs) => jobs,
+            Self::Ping(_) => &mut [],
+        }
+    }
+
+    fn into_jobs(self) -> Vec<Job> {
+        match self {
+            Self::Job(job) => vec![job],
+            Self::Many(jobs) => jobs,
+            Self::Ping(_) => Vec::new(),
+        }
+    }
+}
+
+/// Most requests in one call: it keeps everybody else on the server waiting, for about 0.1 ms.
+const MOST: usize = 32;
 
 /// One request and who waits for its answer.
 pub(super) struct Job {
@@ -128,6 +161,7 @@ impl Lane {
                 closing: false,
                 writer: None,
                 out: Vec::new(),
+                gathered: Vec::new(),
                 in_flight: VecDeque::new(),
                 parked: VecDeque::new(),
                 burst: 0,
@@ -220,11 +254,51 @@ impl State {
         if let (Op::Acquire { .. }, [key]) = (job.request.op, job.request.claim.keys.keys()) {
             job.form.prolong = self.prolonged.is_due(&key.fence);
         }
+        let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
+        if busy && script::is_plain(&job.request, job.form) {
+            self.gathered.push(job);
+            if self.gathered.len() >= MOST {
+                self.send_gathered(overdue);
+            }
+            return self.rouse();
+        }
+        // In the order in which they came.
+        self.send_gathered(overdue);
         script::encode(&mut self.out, &job.request, job.form);
         self.expect(What::Job(job), overdue);
     }
 
+    /// Encodes what has gathered, less what was released meanwhile.
+    fn send_gathered(&mut self, overdue: Instant) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        let (mut jobs, released): (Vec<Job>, Vec<Job>) =
+            gathered.into_iter().partition(Job::may_be_sent);
+        for job in released {
+            job.answer(Err(overtaken()));
+        }
+        if jobs.len() > 1 {
+            self.send_many(jobs, false, overdue);
+        } else if let Some(job) = jobs.pop() {
+            script::encode(&mut self.out, &job.request, job.form);
+            self.expect(What::Job(job), overdue);
+        }
+    }
+
+    /// Sends several plain requests in one call; `whole`: with the script's source.
+    pub(super) fn send_many(&mut self, jobs: Vec<Job>, whole: bool, overdue: Instant) {
+        let form = Form {
+            whole,
+            ..Form::default()
+        };
+        script::encode_many(&mut self.out, jobs.iter().map(|job| &job.request), form);
+        self.expect(What::Many(jobs), overdue);
+    }
+
     pub(super) fn ping(&mut self, now: Instant, overdue: Instant) {
+        self.send_gathered(overdue);
         resp::command(&mut self.out, &[b"PING"]);
         self.expect(What::Ping(now), overdue);
     }
@@ -281,11 +355,12 @@ impl State {
 
     /// Whether several callers have something to be written.
     pub(super) fn is_gathering(&self) -> bool {
-        !self.out.is_empty() && self.in_flight.len() > 1
+        !self.gathered.is_empty() || (!self.out.is_empty() && self.in_flight.len() > 1)
     }
 
     /// What is to be written next; empty: nothing.
-    pub(super) fn take_out(&mut self, into: &mut Vec<u8>) {
+    pub(super) fn take_out(&mut self, into: &mut Vec<u8>, overdue: Instant) {
+        self.send_gathered(overdue);
         std::mem::swap(&mut self.out, into);
     }
 
@@ -311,7 +386,7 @@ impl State {
             }
             match entry.what {
                 What::Ping(_) => return Silence::Ping,
-                What::Job(_) => silence = Silence::Job,
+                What::Job(_) | What::Many(_) => silence = Silence::Job,
             }
         }
         silence
@@ -322,7 +397,7 @@ impl State {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty()
+        self.in_flight.is_empty() && self.gathered.is_empty()
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -331,8 +406,11 @@ impl State {
 
     /// Closing, and nothing is left to wait for.
     pub(super) fn is_done(&self) -> bool {
-        let waits = |entry: &Entry| matches!(&entry.what, What::Job(job) if job.reply.is_some());
-        self.closing && self.parked.is_empty() && !self.in_flight.iter().any(waits)
+        let waits = |entry: &Entry| entry.what.jobs().iter().any(|job| job.reply.is_some());
+        self.closing
+            && self.parked.is_empty()
+            && self.gathered.is_empty()
+            && !self.in_flight.iter().any(waits)
     }
 
     pub(super) fn is_suspect(&self) -> bool {
@@ -377,14 +455,20 @@ impl State {
         self.phase = Phase::Down(error.clone());
         let mut failed = Vec::new();
         let mut parked = VecDeque::new();
-        for entry in self.in_flight.drain(..) {
-            match entry.what {
-                What::Job(mut job) if job.is_release() && job.reply.is_some() => {
-                    job.repeated = true;
-                    parked.push_back(job);
-                }
-                What::Job(job) => failed.push(job),
-                What::Ping(_) => {}
+        let unsent = std::mem::take(&mut self.gathered);
+        let sent = self
+            .in_flight
+            .drain(..)
+            .flat_map(|entry| entry.what.into_jobs());
+        let jobs = sent
+            .map(|job| (job, true))
+            .chain(unsent.into_iter().map(|job| (job, false)));
+        for (mut job, sent) in jobs {
+            if job.is_release() && job.reply.is_some() {
+                job.repeated |= sent;
+                parked.push_back(job);
+            } else {
+                failed.push(job);
             }
         }
         parked.append(&mut self.parked);
@@ -418,10 +502,12 @@ impl State {
             if entry.overdue > now {
                 break;
             }
-            if let What::Job(job) = &mut entry.what
-                && job.reply.is_some()
-                && (!job.is_release() || job.until <= now)
-            {
+            let waiting = entry
+                .what
+                .jobs_mut()
+                .iter_mut()
+                .filter(|job| job.reply.is_some() && (!job.is_release() || job.until <= now));
+            for job in waiting {
                 failed.push(Job {
                     request: job.request.clone(),
                     reply: job.reply.take(),

@@ -134,7 +134,7 @@ impl<'a> Live<'a> {
                     return None;
                 }
                 self.gathered = false;
-                state.take_out(&mut self.unsent);
+                state.take_out(&mut self.unsent, Instant::now() + self.lane.deadline);
                 if state.is_done() {
                     return Some(End::Done);
                 }
@@ -217,11 +217,52 @@ impl<'a> Live<'a> {
         for (entry, frame) in answered.drain(..) {
             match entry.what {
                 What::Job(job) => self.answer(job, frame),
+                What::Many(jobs) => self.answer_many(jobs, frame),
                 What::Ping(sent) => self.lane.monitor.measured(sent.elapsed()),
             }
         }
         self.answered = answered;
         fault.map_or(Ok(()), Err)
+    }
+
+    fn answer_many(&mut self, jobs: Vec<Job>, frame: Frame) {
+        match frame {
+            Frame::List(replies) if replies.len() == jobs.len() => {
+                for (job, reply) in jobs.into_iter().zip(replies) {
+                    match reply {
+                        Frame::Nil => self.send_alone(job),
+                        reply => self.answer(job, reply),
+                    }
+                }
+            }
+            Frame::Error(line) if Refusal::parse(&line).code == "NOSCRIPT" => {
+                self.send_many_whole(jobs);
+            }
+            // Refused as a whole, such as for one key that the user has no right to.
+            _ => jobs.into_iter().for_each(|job| self.send_alone(job)),
+        }
+    }
+
+    /// The server does not know the script for many: those that still may be sent, with its source.
+    fn send_many_whole(&self, jobs: Vec<Job>) {
+        let mut state = self.lane.state();
+        let (mut jobs, overtaken_jobs): (Vec<Job>, Vec<Job>) = jobs
+            .into_iter()
+            .partition(|job| job.may_be_sent() && job.reply.is_some());
+        if !jobs.is_empty() {
+            jobs.iter_mut().for_each(|job| job.form.whole = true);
+            state.send_many(jobs, true, Instant::now() + self.lane.deadline);
+        }
+        drop(state);
+        for job in overtaken_jobs {
+            job.answer(Err(overtaken()));
+        }
+    }
+
+    /// One of many that takes more than the plain path: the same request by its own script.
+    fn send_alone(&self, mut job: Job) {
+        job.form.alone = true;
+        self.send_again(job);
     }
 
     fn answer(&mut self, job: Job, frame: Frame) {
@@ -268,6 +309,10 @@ impl<'a> Live<'a> {
     /// The server does not know the script: the same request again, with its source.
     fn send_whole(&self, mut job: Job) {
         job.form.whole = true;
+        self.send_again(job);
+    }
+
+    fn send_again(&self, job: Job) {
         let mut state = self.lane.state();
         if job.may_be_sent() && job.reply.is_some() {
             state.send(job, Instant::now() + self.lane.deadline);

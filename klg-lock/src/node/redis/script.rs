@@ -49,6 +49,7 @@ scripts! {
     QUEUE = "queue.lua";
     LEAVE = "leave.lua";
     RELEASE = "release.lua";
+    MANY = "many.lua";
     INSPECT = "inspect.lua";
 }
 
@@ -56,12 +57,14 @@ scripts! {
 const FENCE_LIMIT: u64 = 1 << 53;
 
 /// How a request is sent.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Form {
     /// The script's source instead of its hash: the server did not know that.
     pub(super) whole: bool,
     /// Let an acquire prolong the fence key.
     pub(super) prolong: bool,
+    /// Not in one call with others: the script for many left it to its own.
+    pub(super) alone: bool,
 }
 
 /// Appends the command for a request.
@@ -163,6 +166,47 @@ fn encode_queued(
         _ => return false,
     }
     true
+}
+
+/// Whether a request can be one of many in one call: the plain path of one key.
+pub(super) fn is_plain(request: &Request, form: Form) -> bool {
+    let one = request.claim.keys.keys().len() == 1;
+    let plain = match request.op {
+        Op::Acquire { reserve, .. } => reserve <= 1,
+        Op::Release { .. } => true,
+        _ => false,
+    };
+    one && plain && form == Form::default()
+}
+
+/// Appends one call for many plain requests, in order.
+pub(super) fn encode_many<'a>(
+    out: &mut Vec<u8>,
+    requests: impl Iterator<Item = &'a Request> + Clone,
+    form: Form,
+) {
+    let counters = |request: &Request| usize::from(matches!(request.op, Op::Acquire { .. }));
+    let requests_and_keys = requests
+        .clone()
+        .filter_map(|request| Some((request, request.claim.keys.keys().first()?)));
+    let count = requests_and_keys.clone().count();
+    let keys = count + requests.map(counters).sum::<usize>();
+    resp::start(out, 3 + keys + 2 * count);
+    MANY.name(out, form);
+    resp::integer(out, u64::try_from(keys).unwrap_or(u64::MAX));
+    for (request, key) in requests_and_keys.clone() {
+        resp::argument(out, key.lock.as_bytes());
+        if counters(request) > 0 {
+            resp::argument(out, key.fence.as_bytes());
+        }
+    }
+    for (request, _) in requests_and_keys {
+        resp::argument(out, request.claim.value.as_bytes());
+        match request.op {
+            Op::Acquire { ttl, .. } => resp::integer(out, millis_up(ttl)),
+            _ => resp::argument(out, b""),
+        }
+    }
 }
 
 /// Refuses what the scripts could not count with.

@@ -1,6 +1,7 @@
 //! The node against real servers, started for each test.
 
 mod faults;
+mod many;
 mod pushes;
 mod scripts;
 mod start;
