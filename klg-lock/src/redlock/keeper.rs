@@ -226,7 +226,10 @@ fn extend(shared: Arc<Shared>, order: Order) -> Round {
         } = order;
         let decided = |result: Result<(), NotExtended>, look: Option<Moment>| {
             let lost = matches!(result, Err(NotExtended::Lost));
-            if let Err(NotExtended::Unsure(votes)) = &result {
+            // An extension that its own release overtook has nothing left to keep.
+            if let Err(NotExtended::Unsure(votes)) = &result
+                && !lease.claim.is_released()
+            {
                 tracing::warn!(resource = %lease.claim.keys.describe(), %votes, "a lock could not be extended; trying again while it is valid");
             }
             if let Some(answer) = answer.take() {
