@@ -60,13 +60,13 @@ async fn every_set_of_clogged_nodes_of_five() {
     }
 }
 
-/// Five servers behind five wires, and an engine that gives each of them 200 ms.
-async fn wired() -> ([Server; 5], Vec<Proxy>, Redlock) {
+/// Five servers behind five wires, and an engine that gives each of them so much time to answer.
+async fn wired(deadline: Duration) -> ([Server; 5], Vec<Proxy>, Redlock) {
     let servers = Server::start_many::<5>();
     let wires: Vec<Proxy> = servers.iter().map(|s| Proxy::to(s.address())).collect();
     let builder = Redlock::builder()
         .nodes(wires.iter().map(Proxy::uri))
-        .node_timeout(200 * MS);
+        .node_timeout(deadline);
     let mutex = builder.mutex().connect().await.unwrap();
     // All five are there before any of them goes.
     for _ in 0..2 {
@@ -107,7 +107,7 @@ async fn every_set_of(
                 panic!("{what}: {error}");
             };
             assert!(votes.len() >= 3, "{what}: {error}");
-            assert!(took < SECOND, "{what}");
+            assert!(took < 2 * SECOND, "{what}");
         }
         members(mask).for_each(&mend);
         let key = key(&name);
@@ -141,14 +141,14 @@ async fn every_set_of(
 
 #[tokio::test]
 async fn every_set_of_unreachable_nodes_of_five() {
-    let (servers, wires, mutex) = wired().await;
+    let (servers, wires, mutex) = wired(400 * MS).await;
     let (fail, mend) = (|n: usize| wires[n].refuse(), |n: usize| wires[n].accept());
     every_set_of("unreachable", &servers, &mutex, fail, mend).await;
 }
 
 #[tokio::test]
 async fn every_set_of_silent_nodes_of_five() {
-    let (servers, wires, mutex) = wired().await;
+    let (servers, wires, mutex) = wired(400 * MS).await;
     let (fail, mend) = (
         // They do what they are asked, and nobody hears of it.
         |n: usize| wires[n].hold(Way::Replies),
@@ -159,7 +159,7 @@ async fn every_set_of_silent_nodes_of_five() {
 
 #[tokio::test]
 async fn a_slow_minority_slows_nobody() {
-    let (_servers, wires, mutex) = wired().await;
+    let (_servers, wires, mutex) = wired(5 * SECOND).await;
     wires[1].delay(Way::Replies, 150 * MS);
     wires[3].hold(Way::Replies);
     let begun = Instant::now();
@@ -168,7 +168,7 @@ async fn a_slow_minority_slows_nobody() {
         lock.release().await.unwrap();
     }
     let took = begun.elapsed();
-    assert!(took < 2 * SECOND, "{took:?} for 50 locks");
+    assert!(took < 4 * SECOND, "{took:?} for 50 locks");
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn a_node_that_forgot_the_lock_gets_it_back() {
 }
 
 #[tokio::test]
-async fn a_node_that_lost_the_key_gets_it_back_at_once_for_as_long_as_the_others_keep_it() {
+async fn a_node_that_lost_the_key_gets_it_back_for_as_long_as_the_others_keep_it() {
     let servers = Server::start_many::<3>();
     let mutex = mutex(&servers).await;
     let request = mutex.lock("key1").ttl(60 * SECOND).auto_extend(false);
@@ -245,6 +245,8 @@ async fn a_node_that_lost_the_key_gets_it_back_at_once_for_as_long_as_the_others
     .await;
     for server in &servers {
         server.control().delete(&key);
+        // An extension by less than is left prolongs nothing, and still heals.
+        lock.extend(10 * MS).await.unwrap();
         within(SECOND, "the node is healed", || {
             let left = server.control().time_to_live(&key);
             left.is_some_and(|left| left > 50 * SECOND && left <= 60 * SECOND)
@@ -260,6 +262,9 @@ async fn a_majority_of_clogged_nodes_is_asked_exactly_as_often_as_the_count_says
     let servers = Server::start_many::<3>();
     let retry = Retry::new().count(4).delay(20 * MS).jitter(Duration::ZERO);
     let buffer = engine(&servers).buffer(retry).connect().await.unwrap();
+    // From here on the servers know the scripts: a release that goes twice wakes its waiter.
+    buffer.using("warm", async |_| ()).await.unwrap();
+    within(SECOND, "nothing is left", || are_clean(&servers)).await;
     for server in &servers[..2] {
         server
             .control()

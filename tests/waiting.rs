@@ -184,6 +184,8 @@ async fn a_limit_by_count_asks_exactly_that_often() {
     let servers = Server::start_many::<3>();
     let retry = Retry::new().count(3).delay(20 * MS).jitter(Duration::ZERO);
     let buffer = engine(&servers).buffer(retry).connect().await.unwrap();
+    buffer.using("warm", async |_| ()).await.unwrap();
+    within(SECOND, "nothing is left", || are_clean(&servers)).await;
     // Held for ever, which no server announces the end of: asked again after each delay.
     for server in &servers {
         let mut control = server.control();
@@ -195,6 +197,11 @@ async fn a_limit_by_count_asks_exactly_that_often() {
         panic!("{gave_up}");
     };
     assert_eq!(attempts, 3);
+    for server in &servers {
+        // One call for each attempt, and a release where the others had decided before it answered.
+        let calls = server.control().calls_of("evalsha");
+        assert!((3..=6).contains(&calls), "{calls}");
+    }
 }
 
 #[tokio::test]

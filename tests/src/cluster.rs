@@ -24,11 +24,13 @@ impl Cluster {
         let cluster = Self { masters };
         let slots: Vec<String> = (0..SLOTS).map(|slot| slot.to_string()).collect();
         let third = slots.len().div_ceil(3);
-        for (index, (master, share)) in cluster.masters.iter().zip(slots.chunks(third)).enumerate()
-        {
+        // Epochs first: one that has heard of another does not take one any more.
+        for (master, epoch) in cluster.masters.iter().zip(["1", "2", "3"]) {
             let mut control = master.control();
-            let epoch = (index + 1).to_string();
-            control.ask::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
+            control.ask::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", epoch]);
+        }
+        for (master, share) in cluster.masters.iter().zip(slots.chunks(third)) {
+            let mut control = master.control();
             let mut words = vec!["CLUSTER", "ADDSLOTS"];
             words.extend(share.iter().map(String::as_str));
             control.ask::<()>(&words);

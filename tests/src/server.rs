@@ -319,7 +319,7 @@ impl Server {
         }
     }
 
-    fn try_control(&self) -> Result<Control, redis::RedisError> {
+    pub(crate) fn try_control(&self) -> Result<Control, redis::RedisError> {
         Control::connect(&self.socket(), self.options.sentinel)
     }
 
