@@ -83,7 +83,7 @@ pub enum LockError {
     },
 
     /// Too few nodes could be asked to decide anything.
-    #[error("cannot lock {resource:?}: no quorum of nodes answered ({}); check that Redis is up and reachable", NodeFault::list(.votes))]
+    #[error("no quorum of nodes answered for the lock on {resource:?} ({}); check that Redis is up and reachable", NodeFault::list(.votes))]
     Unavailable {
         /// The resource that was to be locked.
         resource: Box<str>,
