@@ -227,7 +227,7 @@ async fn a_node_that_forgot_the_lock_gets_it_back() {
     // The fencing counter was brought back with it.
     let fence = "redis_fence:{redis_lock:key1}";
     let counter: u64 = servers[0].control().ask(&["GET", fence]);
-    assert!(counter >= lock.fencing_token().into());
+    assert!(counter >= u64::from(lock.fencing_token()));
     lock.release().await.unwrap();
     within(SECOND, "nothing is left", || are_clean(&servers)).await;
 }
