@@ -94,7 +94,7 @@ async fn one_lock_costs_two_calls_on_the_server() {
 #[tokio::test]
 async fn a_user_with_no_more_rights_than_needed_can_lock() {
     let rights = "on >pw ~redis_* resetchannels -@all \
-        +eval +evalsha +get +set +del +pexpire +pexpireat +pttl +time +mget +exists +type +ping";
+        +eval +evalsha +ping +get +getex +set +del +exists +incrby +pexpire +pexpireat +pttl +time";
     let server = Server::with().user("app", rights).start();
     let builder = Redlock::builder().nodes([server.uri_as("app", "pw")]);
     let mutex = builder.mutex().connect().await.unwrap();
