@@ -43,6 +43,8 @@ use crate::node::{self, LazyNode, NodeOptions};
 pub struct RedlockBuilder {
     config: Config,
     kind: Kind,
+    /// Nodes were named one by one, but there were none of them.
+    none_named: bool,
 }
 
 impl Default for RedlockBuilder {
@@ -50,6 +52,7 @@ impl Default for RedlockBuilder {
         Self {
             config: Config::default(),
             kind: Kind::Mutex,
+            none_named: false,
         }
     }
 }
@@ -58,12 +61,15 @@ impl RedlockBuilder {
     /// Takes over the sections `redis` (the default client) and `redlock` of a configuration.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self.none_named = false;
         self
     }
 
-    /// The independent masters that vote, by URI. One is fine; more should be an odd number.
+    /// The independent masters that vote, by URI. One is fine; more should be an odd number; none
+    /// at all is refused by [`connect`](Self::connect).
     pub fn nodes<U: Into<Uri>>(mut self, nodes: impl IntoIterator<Item = U>) -> Self {
         self.config = self.config.nodes(nodes);
+        self.none_named = self.config.redlock.nodes.is_empty();
         self
     }
 
@@ -151,7 +157,18 @@ impl RedlockBuilder {
     /// # Cancel safety
     /// Dropping the future closes what was opened.
     pub async fn connect(self) -> Result<Redlock, Error> {
-        let Self { config, kind } = self;
+        let Self {
+            config,
+            kind,
+            none_named,
+        } = self;
+        // In a configuration an empty list means the default client's server; a list that was built
+        // and came out empty is a mistake, which must not lead to some other server.
+        if none_named {
+            return Err(Error::config(
+                "no Redlock node is named; give at least one, such as \"redis://localhost:6379\", or leave `nodes` out to use the default client's server",
+            ));
+        }
         config.check()?;
         let client = config.redis.default_client();
         let uris = node_uris(&config.redlock, &client);
