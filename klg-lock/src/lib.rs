@@ -1,4 +1,22 @@
-//! Run async functions under a Redis distributed lock.
+#![cfg_attr(feature = "macros", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "macros"),
+    doc = "Run async functions under a Redis distributed lock."
+)]
+//!
+//! # Layout
+//!
+//! * [`init`], [`registry`](registry()), [`Registry`]: what one configuration describes, and which
+//!   is the current one
+//! * [`config`]: [`Config`] and its sections, with every default and its reason
+//! * [`Redlock`], [`LockRequest`], [`Lock`], [`LockHandle`]: the engine, a request, a guard, and the
+//!   handle that a routine gets
+//! * [`store`]: the key-value store on the same clients
+//! * [`LockError`] for locks, [`Error`] for everything else
+//!
+//! Knowledge flows one way: attributes and registry know the engine (`redlock`), the engine knows
+//! the port to a node (`node`), and only the node on Redis, the clients (`client`) and the store
+//! know Redis. `memory` is the server inside this process.
 
 #[cfg(feature = "axum")]
 mod axum;
