@@ -76,6 +76,10 @@ pub(crate) struct Script {
     pub(crate) pushes: Pushes,
 }
 
+/// What a command does when it arrives: runs, twice if so told, and sends its result on the way back,
+/// to arrive then or (`None`) never.
+pub(super) type Arrival = Box<dyn FnOnce(&mut Keyspace, bool, Option<Instant>) + Send>;
+
 /// A command under way to the server.
 pub(super) struct Job {
     /// When it arrives.
@@ -85,8 +89,7 @@ pub(super) struct Job {
     pub(super) duplicate: bool,
     /// The client gave it up while the server hung, and killed the connection it was on.
     pub(super) abandoned: Arc<AtomicBool>,
-    /// Runs the command, and sends its result on the way back: to arrive then, or never.
-    pub(super) run: Box<dyn FnOnce(&mut Keyspace, bool, Option<Instant>) + Send>,
+    pub(super) run: Arrival,
 }
 
 /// One connection's commands under way; they arrive in the order in which they were sent.
@@ -165,7 +168,7 @@ impl Faults {
         &mut self,
         client: ClientId,
         abandoned: Arc<AtomicBool>,
-        run: Box<dyn FnOnce(&mut Keyspace, bool, Option<Instant>) + Send>,
+        run: Arrival,
     ) -> Option<Instant> {
         let mut draw = |delay: &Option<Delay>| {
             delay
