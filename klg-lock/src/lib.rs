@@ -20,6 +20,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+pub mod cache;
 mod client;
 pub mod config;
 mod error;
@@ -35,9 +36,10 @@ mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
 
+pub use cache::{Cache, CacheEntry, CacheStats};
 pub use client::{Connection, Health, HealthState};
 pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
-pub use error::{Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
+pub use error::{CacheError, Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
 #[cfg(feature = "macros")]
 pub use klg_lock_macros::{buffer_lock, mutex_lock};
 /// The `redis` crate, for what [`Connection`] is used with.

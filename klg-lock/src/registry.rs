@@ -8,9 +8,10 @@ use futures_util::future::join_all;
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Handle, Id};
 
+use crate::cache::{Cache, Caches};
 use crate::client::Health;
 use crate::config::{Config, RedisConfig};
-use crate::error::{Error, LockError};
+use crate::error::{CacheError, Error, LockError};
 use crate::redlock::Redlock;
 use crate::redlock::builder::{Keepers, Start, connect, node_uris};
 use crate::redlock::core::Core;
@@ -67,6 +68,18 @@ pub fn registry() -> Result<Registry, LockError> {
         .ok_or(LockError::NotInitialized)
 }
 
+/// Runs `future` under the registry that is current here by [`Registry::scope`], also in a task of
+/// its own.
+pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> + use<F> {
+    let scoped = SCOPED.try_with(Registry::clone).ok();
+    async move {
+        match scoped {
+            Some(registry) => SCOPED.scope(registry, future).await,
+            None => future.await,
+        }
+    }
+}
+
 /// Registries bound to runtimes.
 fn bindings() -> &'static Mutex<HashMap<Id, Registry>> {
     static BINDINGS: OnceLock<Mutex<HashMap<Id, Registry>>> = OnceLock::new();
@@ -102,6 +115,7 @@ struct Inner {
     default: Client,
     /// The others, by name.
     named: BTreeMap<Box<str>, Client>,
+    caches: Caches,
 }
 
 /// What belongs to one client.
@@ -164,7 +178,11 @@ impl RegistryBuilder {
             named.insert(name.as_str().into(), client);
         }
         Ok(Registry {
-            inner: Arc::new(Inner { default, named }),
+            inner: Arc::new(Inner {
+                default,
+                named,
+                caches: Caches::open(&config).await?,
+            }),
         })
     }
 }
@@ -223,6 +241,20 @@ impl Registry {
         self.clients()
             .map(|(name, client)| (name.to_owned(), client.store.health()))
             .collect()
+    }
+
+    /// The cache, on the client that `cache.client` names, or the default one.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        self.inner.caches.default()
+    }
+
+    /// [`cache`](Self::cache) on the server of a named client.
+    ///
+    /// # Errors
+    /// [`CacheError::UnknownClient`], which lists the known ones.
+    pub fn cache_on(&self, client: &str) -> Result<Cache, CacheError> {
+        self.inner.caches.of(client)
     }
 
     fn default_engine(&self, kind: Kind) -> Redlock {
@@ -306,6 +338,7 @@ impl Registry {
             join_all(clients().map(|client| client.engine.close())).await;
             // Last, since bodies that were let finish may use them.
             join_all(clients().map(|client| client.store.close())).await;
+            inner.caches.close().await;
             Ok(())
         }
     }

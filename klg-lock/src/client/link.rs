@@ -231,6 +231,14 @@ impl Link {
         }
     }
 
+    /// An answer, an error the server answered being one.
+    pub(crate) fn checked(value: Value) -> Result<Value, NodeError> {
+        match value {
+            Value::ServerError(error) => Err(crate_fault(&error.into())),
+            value => Ok(value),
+        }
+    }
+
     /// Sends commands in one write; errors the server answers to single ones stay in the list.
     ///
     /// # Errors

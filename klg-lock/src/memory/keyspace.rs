@@ -52,6 +52,8 @@ pub(crate) struct Keyspace {
     /// The clients that are told of changes to what they have read.
     listeners: BTreeSet<ClientId>,
     readers: HashMap<Arc<str>, Vec<ClientId>>,
+    /// Who is told of every change of a key that begins so, their own included.
+    broadcasts: Vec<(ClientId, Box<str>)>,
     /// Pushes that wait for the server's lock to be released.
     outbox: Vec<Push>,
     pub(super) channels: Channels,
@@ -69,6 +71,7 @@ impl Keyspace {
             entries: HashMap::new(),
             listeners: BTreeSet::new(),
             readers: HashMap::new(),
+            broadcasts: Vec::new(),
             outbox: Vec::new(),
             channels: Channels::default(),
             sweep_at: MIN_SWEEP,
@@ -176,11 +179,28 @@ impl Keyspace {
         self.listeners.insert(client);
     }
 
+    /// Registers the client for all keys that begin with `prefix`, for good.
+    pub(crate) fn track_prefix(&mut self, prefix: &str) {
+        let Some(reader) = self.actor else { return };
+        let wish = (reader, prefix.into());
+        if !self.broadcasts.contains(&wish) {
+            self.broadcasts.push(wish);
+        }
+    }
+
+    /// Deletes every key that begins with `prefix`; returns how many there were.
+    pub(crate) fn remove_all(&mut self, prefix: &str) -> u64 {
+        let matching = self.entries.keys().filter(|key| key.starts_with(prefix));
+        let matching: Vec<_> = matching.cloned().collect();
+        matching.iter().map(|key| u64::from(self.remove(key))).sum()
+    }
+
     /// Forgets a client that has gone.
     pub(super) fn untrack(&mut self, reader: ClientId) {
         if !self.listeners.remove(&reader) {
             return;
         }
+        self.broadcasts.retain(|(client, _)| *client != reader);
         self.readers.retain(|_, readers| {
             readers.retain(|r| *r != reader);
             !readers.is_empty()
@@ -221,6 +241,7 @@ impl Keyspace {
     #[cfg(any(test, feature = "test-kit"))]
     pub(super) fn forget_readers(&mut self) {
         self.readers.clear();
+        self.broadcasts.clear();
         self.outbox.clear();
     }
 
@@ -259,6 +280,14 @@ impl Keyspace {
 
     /// Tells the readers of a key, all but the client that changes it.
     pub(super) fn changed(&mut self, key: &str) {
+        for (to, prefix) in &self.broadcasts {
+            if key.starts_with(&**prefix) {
+                self.outbox.push(Push {
+                    to: *to,
+                    news: News::Changed(Some(key.into())),
+                });
+            }
+        }
         if self.readers.is_empty() {
             return;
         }

@@ -17,6 +17,9 @@ use crate::sync::lock;
 /// Called in the thread whose command caused the push, with none of the server's locks held.
 pub(crate) trait PushSink: Send + Sync {
     fn push(&self, news: News);
+
+    /// The connection broke; nothing comes until the news that everything may have changed.
+    fn disconnected(&self) {}
 }
 
 /// Where the answer to a command arrives.

@@ -94,6 +94,11 @@ impl MemoryServer {
             .edit(|script| script.mode = Mode::Failing(kind));
         if kind == NodeErrorKind::Unreachable {
             break_connections(&mut state);
+            let sinks: Vec<_> = state.sinks.values().cloned().collect();
+            drop(state);
+            for sink in sinks {
+                sink.disconnected();
+            }
         }
     }
 

@@ -1,0 +1,356 @@
+//! L1: values kept in this process, dropped as soon as anybody changes their key.
+//!
+//! A value is good only for as long as the *ticket* that was drawn before it was read: each change
+//! that the server announces makes the tickets of that key (and of few others, by hash) worthless,
+//! and each loss of the announcing connection makes all of them so. A change announced while a
+//! reply was under way therefore cannot be missed, whichever arrives first.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use moka::sync::Cache as Moka;
+use redis::{Cmd, PushInfo, Value};
+use tokio::time::Instant;
+
+use super::backend::for_each_invalidated;
+use crate::client::{Endpoint, Kind, Link, LinkOptions, Listener};
+use crate::config::L1Config;
+use crate::error::Error;
+use crate::memory::{self, News, PushSink, Server};
+
+/// How many keys share their tickets' fate: few, at 512 KiB a cache.
+const SLOTS: usize = 1 << 16;
+/// What an entry takes besides its bytes, roughly.
+const OVERHEAD: usize = 200;
+/// A connection whose death no announcement survives is found out within this time and a little.
+const PING: Duration = Duration::from_secs(1);
+
+/// The values of one cache in this process.
+pub(crate) struct Local {
+    entries: Moka<Box<str>, Arc<LocalEntry>, RandomState>,
+    tickets: Arc<Tickets>,
+    hasher: RandomState,
+    ttl: Duration,
+    /// Announces changes.
+    source: Source,
+}
+
+/// Where announcements come from; held so that they keep coming.
+enum Source {
+    Redis { link: Link },
+    Memory { _link: Arc<memory::Link> },
+}
+
+/// A value as it was encoded, and for how long it is good.
+#[derive(Debug)]
+pub(crate) struct LocalEntry {
+    pub(crate) value: Bytes,
+    /// Of the type that was encoded, and by what.
+    pub(crate) kind: (&'static str, &'static str),
+    /// From here on the server is asked again.
+    pub(crate) until: Instant,
+    ticket: Ticket,
+    /// The tickets of its tags.
+    tags: Box<[Ticket]>,
+}
+
+impl LocalEntry {
+    /// How many tags it carries.
+    pub(crate) fn tags(&self) -> usize {
+        self.tags.len()
+    }
+}
+
+/// A place in the table, and what it showed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    slot: usize,
+    shown: u64,
+    era: u64,
+}
+
+/// What makes tickets worthless.
+struct Tickets {
+    /// Odd while announcements come in; moves on with each loss of the connection.
+    era: AtomicU64,
+    slots: Box<[AtomicU64]>,
+    hasher: RandomState,
+    /// What keys begin with, on the server.
+    entries: Box<str>,
+    tags: Box<str>,
+}
+
+impl Tickets {
+    fn draw(&self, slot: usize) -> Option<Ticket> {
+        let era = self.era.load(Ordering::Acquire);
+        // An even era: nothing that is read now would be announced.
+        (era % 2 == 1).then(|| Ticket {
+            slot,
+            shown: self.shown(slot),
+            era,
+        })
+    }
+
+    fn shown(&self, slot: usize) -> u64 {
+        self.slots
+            .get(slot)
+            .map_or(0, |slot| slot.load(Ordering::Acquire))
+    }
+
+    fn is_good(&self, ticket: &Ticket) -> bool {
+        self.era.load(Ordering::Acquire) == ticket.era && self.shown(ticket.slot) == ticket.shown
+    }
+
+    fn slot(&self, hash: u64) -> usize {
+        usize::try_from(hash >> 32).unwrap_or(0) % SLOTS
+    }
+
+    /// Of a full key; those of entries are known here without what they all begin with.
+    fn slot_of(&self, full_key: &str) -> usize {
+        let key = full_key.strip_prefix(&*self.entries).unwrap_or(full_key);
+        self.slot(self.hasher.hash_one(key))
+    }
+
+    fn void(&self, full_key: &str) {
+        let slot = self.slot_of(full_key);
+        if let Some(slot) = self.slots.get(slot) {
+            slot.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn void_all(&self, announced: bool) {
+        let era = self.era.load(Ordering::Acquire);
+        let step = if (era % 2 == 1) == announced { 2 } else { 1 };
+        self.era.fetch_add(step, Ordering::AcqRel);
+    }
+}
+
+impl Listener for Tickets {
+    fn connected(&self, resp3: bool, replies: &[Value]) {
+        let tracking = matches!(replies.first(), Some(Value::Okay));
+        if !(resp3 && tracking) {
+            tracing::warn!(
+                "the server does not announce changes (CLIENT TRACKING refused, or RESP2): cached values are not kept in the process"
+            );
+        }
+        self.void_all(resp3 && tracking);
+    }
+
+    fn pushed(&self, push: PushInfo) {
+        for_each_invalidated(&push, |key| match key {
+            Some(key) => self.void(key),
+            None => self.void_all(true),
+        });
+    }
+
+    fn disconnected(&self) {
+        self.void_all(false);
+    }
+}
+
+/// The memory server's announcements.
+struct Announcements {
+    tickets: Arc<Tickets>,
+    link: std::sync::Weak<memory::Link>,
+}
+
+impl Announcements {
+    fn register(&self) {
+        let Some(link) = self.link.upgrade() else {
+            return;
+        };
+        let prefixes = self.tickets.prefixes();
+        // A memory server carries the command out before it returns.
+        drop(link.send(None, move |keys| {
+            for prefix in &prefixes {
+                keys.track_prefix(prefix);
+            }
+            Ok(())
+        }));
+    }
+}
+
+impl PushSink for Announcements {
+    fn push(&self, news: News) {
+        match news {
+            News::Changed(Some(key)) => self.tickets.void(&key),
+            News::Changed(None) => {
+                self.register();
+                self.tickets.void_all(true);
+            }
+            News::Message(_) => {}
+        }
+    }
+
+    fn disconnected(&self) {
+        self.tickets.void_all(false);
+    }
+}
+
+impl Tickets {
+    fn new(entries: &str, tags: &str) -> Self {
+        Self {
+            era: AtomicU64::new(0),
+            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::default(),
+            entries: entries.into(),
+            tags: tags.into(),
+        }
+    }
+
+    /// The prefixes to be told of; none inside another, which Redis refuses.
+    fn prefixes(&self) -> Vec<Box<str>> {
+        if self.tags.starts_with(&*self.entries) {
+            return vec![self.entries.clone()];
+        }
+        vec![self.entries.clone(), self.tags.clone()]
+    }
+}
+
+impl Local {
+    /// `entries`, `tags`: what the keys of entries and of tags begin with.
+    pub(crate) async fn open(
+        config: &L1Config,
+        endpoint: &Endpoint,
+        options: LinkOptions,
+        memory: Option<Arc<Server>>,
+        (entries, tags): (&str, &str),
+    ) -> Result<Option<Self>, Error> {
+        let tickets = Arc::new(Tickets::new(entries, tags));
+        let source = match memory {
+            Some(server) => {
+                let link = Arc::new(memory::Link::new(server));
+                let announcements = Announcements {
+                    tickets: tickets.clone(),
+                    link: Arc::downgrade(&link),
+                };
+                let announcements = Arc::new(announcements);
+                link.listen(announcements.clone());
+                announcements.register();
+                if link.server().pushes() {
+                    tickets.void_all(true);
+                }
+                Source::Memory { _link: link }
+            }
+            None if matches!(endpoint.kind, Kind::Cluster(_)) => {
+                tracing::warn!(
+                    "values are not kept in the process: the changes of a cluster's keys are announced by many servers, which is not supported"
+                );
+                return Ok(None);
+            }
+            None => {
+                let mut tracking = Cmd::new();
+                tracking.arg(&["CLIENT", "TRACKING", "ON", "BCAST"]);
+                for prefix in tickets.prefixes() {
+                    tracking.arg("PREFIX").arg(&*prefix);
+                }
+                let options = LinkOptions {
+                    set_up: vec![tracking],
+                    listener: Some(tickets.clone()),
+                    ping_interval: PING,
+                    // The cache's other connection says what is to be said about that.
+                    require_connection: false,
+                    ..options
+                };
+                Source::Redis {
+                    link: Link::open(endpoint, options).await?,
+                }
+            }
+        };
+        let weigh = |key: &Box<str>, entry: &Arc<LocalEntry>| {
+            u32::try_from(key.len() + entry.value.len() + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        let hasher = tickets.hasher.clone();
+        Ok(Some(Self {
+            entries: Moka::builder()
+                .max_capacity(config.max_bytes)
+                .weigher(weigh)
+                .build_with_hasher(hasher.clone()),
+            tickets,
+            hasher,
+            ttl: config.ttl,
+            source,
+        }))
+    }
+
+    /// A value that is good now. The key is without what all entries' keys begin with.
+    pub(crate) fn get(&self, key: &str) -> Option<Arc<LocalEntry>> {
+        let entry = self.entries.get(key)?;
+        let good = self.tickets.is_good(&entry.ticket)
+            && entry.tags.iter().all(|tag| self.tickets.is_good(tag))
+            && Instant::now() < entry.until;
+        if !good {
+            self.entries.invalidate(key);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// To be drawn before the key is read; `None`: what is read cannot be kept.
+    pub(crate) fn ticket(&self, key: &str) -> Option<Ticket> {
+        self.tickets
+            .draw(self.tickets.slot(self.hasher.hash_one(key)))
+    }
+
+    /// The same for a tag, by its full key.
+    pub(crate) fn tag_ticket(&self, key: &str) -> Option<Ticket> {
+        self.tickets.draw(self.tickets.slot_of(key))
+    }
+
+    /// Keeps a value that was read after the tickets were drawn.
+    pub(crate) fn keep(
+        &self,
+        key: &str,
+        value: Bytes,
+        kind: (&'static str, &'static str),
+        until: Instant,
+        ticket: Ticket,
+        tags: Box<[Ticket]>,
+    ) {
+        let entry = LocalEntry {
+            value,
+            kind,
+            until,
+            ticket,
+            tags,
+        };
+        self.entries.insert(key.into(), Arc::new(entry));
+    }
+
+    /// The longest that a value is kept.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// Drops what rests on a full key, of an entry or of a tag, which this process changed itself.
+    pub(crate) fn void(&self, key: &str) {
+        self.tickets.void(key);
+    }
+
+    /// Closes the connection by which changes are announced; nothing is served from here any more.
+    pub(crate) async fn close(&self) {
+        if let Source::Redis { link } = &self.source {
+            link.close().await;
+        }
+        self.tickets.void_all(false);
+    }
+
+    /// Drops everything.
+    pub(crate) fn void_all(&self) {
+        let announced = self.tickets.era.load(Ordering::Acquire) % 2 == 1;
+        self.tickets.void_all(announced);
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
