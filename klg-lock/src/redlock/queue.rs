@@ -265,23 +265,16 @@ impl Queues {
             return;
         };
         queued.retain(|other| !Arc::ptr_eq(other, &seat));
-        match queued.front() {
-            Some(next) => drop(next.pushed_by(0)),
-            None => drop(inner.queued.remove(key)),
+        if queued.is_empty() {
+            inner.queued.remove(key);
         }
+        inner.nudge(key);
     }
 
-    /// A lock key was released by this process: the first local one in the node's queue asks.
+    /// Lock keys were released by this process: those here who wait for them ask.
     pub(crate) fn nudge(&self, keys: &KeySet) {
         let inner = lock(&self.inner);
-        if inner.queued.is_empty() {
-            return;
-        }
-        for key in keys.keys() {
-            if let Some(next) = inner.queued.get(&key.lock).and_then(VecDeque::front) {
-                drop(next.pushed_by(0));
-            }
-        }
+        keys.keys().iter().for_each(|key| inner.nudge(&key.lock));
     }
 
     /// Sends everybody away who waits, and lets nobody in any more. Answers the locks still held.
@@ -398,6 +391,16 @@ impl Inner {
             }
         }
         fronts
+    }
+
+    /// Has those ask who wait for `key` here: the first in the node's queue, and the head of the
+    /// line, which may want more than this key and so stands in no queue.
+    fn nudge(&self, key: &Arc<str>) {
+        let queued = self.queued.get(key).and_then(VecDeque::front);
+        let head = self.lines.get(key).and_then(|line| line.seats.front());
+        for seat in queued.into_iter().chain(head) {
+            drop(seat.pushed_by(0));
+        }
     }
 
     fn remove(&mut self, seat: &Arc<Seat>, pause: bool) {

@@ -1,0 +1,44 @@
+//! Schedules that once broke a rule of the lock protocol, each with the sentence that it broke.
+
+use std::time::Duration;
+
+use klg_lock::testing::MemoryServer;
+use klg_lock::{Redlock, Retry};
+use tokio::time::{Instant, sleep};
+
+const TTL: Duration = Duration::from_secs(10);
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn servers(name: &str, count: usize) -> Vec<MemoryServer> {
+    (0..count)
+        .map(|node| MemoryServer::named(&format!("regression-{name}-{node}")))
+        .collect()
+}
+
+async fn engine(servers: &[MemoryServer]) -> Redlock {
+    Redlock::builder()
+        .nodes(servers.iter().map(MemoryServer::uri))
+        .ttl(TTL)
+        .buffer(Retry::default())
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// "Own releases push nothing: local waiters are woken in the process."
+#[tokio::test(start_paused = true)]
+async fn a_waiter_outside_the_nodes_queue_is_woken_by_a_release_of_its_own_process() {
+    let servers = servers("outside", 1);
+    let redlock = engine(&servers).await;
+    let ordered = redlock.lock("k").fair(true).acquire().await.unwrap();
+    let both = redlock.clone();
+    let waiting = tokio::spawn(async move { both.lock(["k", "l"]).acquire().await });
+    sleep(ms(50)).await;
+    let began = Instant::now();
+    ordered.release().await.unwrap();
+    drop(waiting.await.unwrap().unwrap());
+    assert!(began.elapsed() < ms(10), "{:?}", began.elapsed());
+}
