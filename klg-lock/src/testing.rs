@@ -5,4 +5,4 @@
 //! loss, a clock that steps. Together with tokio's paused time a test of an hour's waiting takes no
 //! time and runs the same way each time.
 
-pub use crate::memory::{Delay, Memory, MemoryServer, Snapshot};
+pub use crate::memory::{Delay, Memory, MemoryServer, Rule, Snapshot};

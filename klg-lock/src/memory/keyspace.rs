@@ -58,6 +58,9 @@ pub(crate) struct Keyspace {
     outbox: Vec<Push>,
     pub(super) channels: Channels,
     sweep_at: usize,
+    /// The rule of the lock protocol that is not kept.
+    #[cfg(any(test, feature = "test-kit"))]
+    pub(crate) broken: Option<super::Rule>,
     /// How often each command was carried out.
     #[cfg(any(test, feature = "test-kit"))]
     pub(super) counts: std::collections::BTreeMap<Box<str>, u64>,
@@ -75,6 +78,8 @@ impl Keyspace {
             outbox: Vec::new(),
             channels: Channels::default(),
             sweep_at: MIN_SWEEP,
+            #[cfg(any(test, feature = "test-kit"))]
+            broken: None,
             #[cfg(any(test, feature = "test-kit"))]
             counts: std::collections::BTreeMap::new(),
         }

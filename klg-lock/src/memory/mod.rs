@@ -5,8 +5,8 @@
 //! * [`command`], [`glob`]: the Redis commands it understands
 //! * [`channel`]: who listens to what
 //! * [`link`]: one client's connection to it
-//! * `fault`, `trip`, `script` (feature `test-kit`): what may go wrong on the way, and how a test
-//!   says so
+//! * `fault`, `trip`, `rule`, `script` (feature `test-kit`): what may go wrong on the way, and how a
+//!   test says so
 
 mod channel;
 mod clock;
@@ -16,6 +16,8 @@ mod fault;
 pub(crate) mod glob;
 mod keyspace;
 mod link;
+#[cfg(any(test, feature = "test-kit"))]
+mod rule;
 #[cfg(any(test, feature = "test-kit"))]
 mod script;
 #[cfg(any(test, feature = "test-kit"))]
@@ -37,6 +39,7 @@ pub(crate) use self::value::{Bytes, Value};
 #[cfg(any(test, feature = "test-kit"))]
 pub use self::{
     fault::Delay,
+    rule::Rule,
     script::{Memory, MemoryServer, Snapshot},
 };
 use crate::sync::lock;

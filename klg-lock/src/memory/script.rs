@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clock::{Micros, micros};
 use super::fault::{Delay, Mode, Pushes, Script};
 use super::keyspace::Entry;
-use super::{Keyspace, News, Server, State, Value, trip};
+use super::{Keyspace, News, Rule, Server, State, Value, trip};
 use crate::error::NodeErrorKind;
 use crate::sync::lock;
 
@@ -212,6 +212,12 @@ impl MemoryServer {
             }
         });
         self.recover();
+    }
+
+    /// From now on the server breaks a rule of the lock protocol. No real server does that: it is to
+    /// see whether a test notices.
+    pub fn break_rule(&self, rule: Rule) {
+        self.state().keyspace.broken = Some(rule);
     }
 
     // --- the clock ---

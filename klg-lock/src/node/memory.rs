@@ -53,7 +53,7 @@ impl Node for MemoryNode {
             _ => None,
         };
         self.link
-            .send(keep_trying, move |keyspace| execute(keyspace, &request))
+            .send(keep_trying, move |keyspace| run(keyspace, &request))
     }
 
     fn pushes(&self) -> bool {
@@ -93,6 +93,15 @@ impl PushSink for Engine {
             sink.wake(self.index, key.as_deref());
         }
     }
+}
+
+/// What a server does with a request: what the protocol says, unless it is told to break a rule.
+fn run(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
+    #[cfg(any(test, feature = "test-kit"))]
+    if let Some(rule) = ks.broken {
+        return broken::break_rule(ks, request, rule);
+    }
+    execute(ks, request)
 }
 
 /// One script call: all keys of the claim or none, with nothing in between.
@@ -320,6 +329,8 @@ fn store_counter(ks: &mut Keyspace, fence: &str, counter: u64, now: Micros) {
     ks.set_borrowed(fence, value, Some(expires));
 }
 
+#[cfg(any(test, feature = "test-kit"))]
+mod broken;
 mod queue;
 #[cfg(test)]
 mod tests;
