@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use klg_lock::testing::MemoryServer;
-use klg_lock::{Redlock, Retry};
+use klg_lock::{LockError, Redlock, Retry};
 use tokio::time::{Instant, sleep};
 
 const TTL: Duration = Duration::from_secs(10);
@@ -41,4 +41,19 @@ async fn a_waiter_outside_the_nodes_queue_is_woken_by_a_release_of_its_own_proce
     ordered.release().await.unwrap();
     drop(waiting.await.unwrap().unwrap());
     assert!(began.elapsed() < ms(10), "{:?}", began.elapsed());
+}
+
+/// "No new lock is taken once it has been polled", and none is left behind on the nodes.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_granted_during_a_shutdown_is_given_back() {
+    let servers = servers("shutdown", 1);
+    let redlock = engine(&servers).await;
+    servers[0].delay_replies(ms(100));
+    let late = redlock.clone();
+    let asking = tokio::spawn(async move { late.lock("k").acquire().await });
+    sleep(ms(10)).await;
+    redlock.shutdown().await;
+    let outcome = asking.await.unwrap();
+    assert!(matches!(outcome, Err(LockError::Closed)), "{outcome:?}");
+    assert_eq!(servers[0].get("redis_lock:k"), None);
 }

@@ -58,7 +58,7 @@ impl LockRequest {
             Call::Take(lease) => {
                 let lease = Unclaimed { lease: Some(lease) };
                 match self.take_up(lease).await {
-                    Some((lease, token)) => Ok(self.hold(place, lease, token)),
+                    Some((lease, token)) => self.hold(place, lease, token),
                     None => self.ask(place, keys, None, progress).await,
                 }
             }
@@ -104,14 +104,14 @@ impl LockRequest {
         unclaimed.lease.take().map(|lease| (lease, token))
     }
 
-    fn hold(&self, place: Standing<'_>, lease: Arc<Lease>, token: FencingToken) -> Lock {
-        Lock::new(Hold::begin(
-            &self.core,
-            place.keep(),
-            lease,
-            token,
-            self.max_hold,
-        ))
+    fn hold(
+        &self,
+        place: Standing<'_>,
+        lease: Arc<Lease>,
+        token: FencingToken,
+    ) -> Result<Lock, LockError> {
+        let seat = place.keep();
+        Hold::begin(&self.core, seat, lease, token, self.max_hold).map(Lock::new)
     }
 
     /// Asks the nodes until they grant it, or until there is no point in asking again. `queued`: in
@@ -129,6 +129,9 @@ impl LockRequest {
         let mut splits = 0;
         let mut pushed = false;
         loop {
+            if core.is_closed() {
+                return Err(LockError::Closed);
+            }
             seat.reset_pushes();
             progress.attempts += 1;
             progress.tries += u32::from(!pushed);
@@ -167,7 +170,7 @@ impl LockRequest {
                     }
                     let lease = Unclaimed { lease: Some(lease) };
                     if let Some((lease, token)) = self.take_up(lease).await {
-                        return Ok(self.hold(place, lease, token));
+                        return self.hold(place, lease, token);
                     }
                 }
                 Attempt::Refused(refusal) => {
@@ -389,6 +392,7 @@ impl Drop for Standing<'_> {
             // It goes on to the next, or is released.
             drop(self.core.pass_on(&self.seat, &lease, true));
         }
+        self.core.seat_left();
     }
 }
 

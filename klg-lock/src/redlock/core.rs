@@ -134,7 +134,8 @@ impl Core {
         }
     }
 
-    pub(crate) fn hold_ended(&self) {
+    /// A request or a lock has ended; a shutdown may wait for that.
+    pub(crate) fn seat_left(&self) {
         if self.is_closed() {
             self.changed.notify_waiters();
         }
@@ -143,19 +144,10 @@ impl Core {
     /// Stops taking requests, lets running bodies finish for the configured grace, releases what is
     /// still held, and waits for the nodes to confirm.
     pub(crate) async fn close(&self) {
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        // Not only the first time: a shutdown that was dropped half-way can be asked for again.
+        self.closed.store(true, Ordering::Release);
         self.queues.close();
-        let drained = async {
-            loop {
-                let changed = self.changed.notified();
-                if self.bodies.load(Ordering::Acquire) == 0 {
-                    return;
-                }
-                changed.await;
-            }
-        };
+        let drained = self.until(|| self.bodies.load(Ordering::Acquire) == 0);
         if tokio::time::timeout(self.settings.shutdown_grace, drained)
             .await
             .is_err()
@@ -166,6 +158,10 @@ impl Core {
             drop(hold.revoke());
         }
         let bound = Duration::from_secs(2);
+        // Requests in the middle of an attempt release what they are granted; the nodes have to be
+        // there for that. A request that is never polled again is not waited for.
+        let left = self.until(|| self.queues.is_empty());
+        drop(tokio::time::timeout(bound, left).await);
         let mut closing: Vec<_> = self
             .nodes
             .list()
@@ -174,6 +170,17 @@ impl Core {
             .collect();
         for node in &mut closing {
             node.await;
+        }
+    }
+
+    /// Resolves once `reached` holds; asked whenever a request, a lock or a body ends.
+    async fn until(&self, reached: impl Fn() -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if reached() {
+                return;
+            }
+            changed.await;
         }
     }
 }

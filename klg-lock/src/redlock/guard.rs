@@ -36,13 +36,14 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
+    /// Gives the lease to a new holder; refused, and the lease released, once the engine is closed.
     pub(crate) fn begin(
         core: &Arc<Core>,
         seat: Arc<Seat>,
         lease: Arc<Lease>,
         token: FencingToken,
         max_hold: Option<Duration>,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>, LockError> {
         let since = core.nodes.clock.now();
         let hold = Arc::new(Self {
             core: Arc::clone(core),
@@ -56,8 +57,11 @@ impl Hold {
         });
         let look = hold.lease.held_by(&hold);
         core.keeper.watch(&hold.lease, look);
-        core.queues.holds(&hold.seat, &hold);
-        hold
+        if !core.queues.holds(&hold.seat, &hold) {
+            drop(hold.revoke());
+            return Err(LockError::Closed);
+        }
+        Ok(hold)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -134,7 +138,7 @@ impl Hold {
         }
         self.ended.notify_waiters();
         let released = self.core.pass_on(&self.seat, &self.lease, how == RELEASED);
-        self.core.hold_ended();
+        self.core.seat_left();
         released
     }
 
@@ -323,7 +327,11 @@ impl Lock {
             return Err(hold.lost_error());
         }
         let Some(confirmed) = hold.end(RELEASED) else {
-            return Ok(());
+            // Handed over; or another thread ended it since the check.
+            return match hold.state.load(Ordering::Acquire) {
+                LOST => Err(hold.lost_error()),
+                _ => Ok(()),
+            };
         };
         match confirmed.await {
             Release::Done => Ok(()),

@@ -203,17 +203,20 @@ impl Queues {
         u64::try_from(count).unwrap_or_default()
     }
 
-    /// The seat has the lock: those who do not wait are sent away.
-    pub(crate) fn holds(&self, seat: &Arc<Seat>, hold: &Arc<Hold>) {
+    /// The seat has the lock: those who do not wait are sent away. `false`: the engine was closed
+    /// meanwhile, and the lock must not be given out.
+    #[must_use]
+    pub(crate) fn holds(&self, seat: &Arc<Seat>, hold: &Arc<Hold>) -> bool {
         let mut inner = lock(&self.inner);
-        seat.set(if inner.closed {
-            Turn::Closed
-        } else {
-            Turn::Holding(Arc::downgrade(hold))
-        });
+        if inner.closed {
+            seat.set(Turn::Closed);
+            return false;
+        }
+        seat.set(Turn::Holding(Arc::downgrade(hold)));
         if inner.has_impatient(seat) {
             inner.dismiss_behind(seat, &hold.busy());
         }
+        true
     }
 
     /// The nodes refused the seat: those who do not wait are sent away.
@@ -302,6 +305,11 @@ impl Queues {
         drop(inner);
         given.iter().for_each(|lease| drop(lease.release()));
         holds
+    }
+
+    /// Nobody holds anything, and nobody is on the way to it.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.inner).lines.is_empty()
     }
 
     /// The locks that are held now.
