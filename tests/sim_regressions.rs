@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use klg_lock::testing::MemoryServer;
+use klg_lock::testing::{Memory, MemoryServer};
 use klg_lock::{LockError, Redlock, Retry};
 use tokio::time::{Instant, sleep};
 
@@ -55,5 +55,32 @@ async fn a_lock_that_is_granted_during_a_shutdown_is_given_back() {
     redlock.shutdown().await;
     let outcome = asking.await.unwrap();
     assert!(matches!(outcome, Err(LockError::Closed)), "{outcome:?}");
+    assert_eq!(servers[0].get("redis_lock:k"), None);
+}
+
+/// "Every unanswered release goes again until it is answered or its TTL has passed."
+#[tokio::test(start_paused = true)]
+async fn a_release_is_repeated_for_as_long_as_an_unanswered_extension_may_last() {
+    let servers = servers("prolonged", 1);
+    let redlock = engine(&servers).await;
+    let lock = redlock
+        .lock("k")
+        .auto_extend(false)
+        .acquire()
+        .await
+        .unwrap();
+    sleep(ms(5_000)).await;
+    servers[0].lose_replies(1.0);
+    let unsure = lock.extend(TTL * 4).await;
+    assert!(
+        matches!(unsure, Err(LockError::Unavailable { .. })),
+        "{unsure:?}"
+    );
+    servers[0].crash(Memory::Kept);
+    drop(lock);
+    sleep(TTL * 2).await;
+    assert!(servers[0].ttl("redis_lock:k").is_some());
+    servers[0].heal();
+    sleep(ms(700)).await;
     assert_eq!(servers[0].get("redis_lock:k"), None);
 }

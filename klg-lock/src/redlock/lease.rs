@@ -155,6 +155,10 @@ impl Lease {
         state.renew_at = hold
             .renewal(state.valid_until)
             .map(|_| renewal(now, state.valid_until));
+        if state.gone {
+            // Nobody was there to be told.
+            return now;
+        }
         state.next_look(hold)
     }
 
@@ -209,8 +213,11 @@ impl Lease {
         mut decided: impl FnMut(Result<(), NotExtended>, Option<Moment>) + Send,
     ) {
         let (known_end, left) = {
-            let state = lock(&self.state);
-            (state.tokens.end(), state.gone_by.since(self.now()))
+            let now = self.now();
+            let mut state = lock(&self.state);
+            // Before anything is sent: a node may carry it out and the answer get lost.
+            state.gone_by = state.gone_by.max(now + ttl);
+            (state.tokens.end(), state.gone_by.since(now))
         };
         let apply = |extension| {
             let result = self.apply(extension, ttl);
