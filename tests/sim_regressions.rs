@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use klg_lock::testing::{Memory, MemoryServer};
-use klg_lock::{LockError, Redlock, Retry};
+use klg_lock::{LockError, NodeErrorKind, Redlock, Retry};
 use tokio::time::{Instant, sleep};
 
 const TTL: Duration = Duration::from_secs(10);
@@ -83,4 +83,58 @@ async fn a_release_is_repeated_for_as_long_as_an_unanswered_extension_may_last()
     servers[0].heal();
     sleep(ms(700)).await;
     assert_eq!(servers[0].get("redis_lock:k"), None);
+}
+
+/// "A lock is lost only when a quorum no longer carries its value": one node that has forgotten it
+/// and one that does not answer for a moment are no proof.
+#[tokio::test(start_paused = true)]
+async fn one_forgetful_and_one_failing_node_do_not_end_a_lock() {
+    let servers = servers("unsure", 3);
+    let redlock = engine(&servers).await;
+    let lock = redlock.lock("k").acquire().await.unwrap();
+    servers[0].crash(Memory::Lost);
+    servers[0].recover();
+    servers[1].fail(NodeErrorKind::Loading);
+    sleep(ms(4_500)).await;
+    assert!(lock.is_valid());
+    servers[1].recover();
+    sleep(TTL * 2).await;
+    assert!(lock.is_valid());
+    lock.release().await.unwrap();
+}
+
+/// "`Lost` within the validity of its lock": a node that never granted is no proof of a loss.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_meets_a_failing_node_is_no_loss() {
+    let servers = servers("release-unsure", 3);
+    let redlock = engine(&servers).await;
+    servers[0].fail(NodeErrorKind::Unreachable);
+    let lock = redlock.lock("k").ttl(ms(300)).acquire().await.unwrap();
+    servers[0].recover();
+    servers[1].fail(NodeErrorKind::Unreachable);
+    let released = lock.release().await;
+    assert!(
+        matches!(released, Err(LockError::Unavailable { .. })),
+        "{released:?}"
+    );
+}
+
+/// "A timer at the smallest remaining TTL that could free a quorum": a node that has not answered
+/// may be free.
+#[tokio::test(start_paused = true)]
+async fn a_waiter_asks_when_the_first_of_two_holders_expires() {
+    let servers = servers("smallest", 3);
+    let redlock = engine(&servers).await;
+    servers[0].set("redis_lock:k", "one", Some(Duration::from_secs(60)));
+    servers[1].set("redis_lock:k", "two", Some(Duration::from_secs(2)));
+    servers[2].delay_replies(ms(20));
+    servers[0].lose_pushes();
+    servers[1].lose_pushes();
+    let began = Instant::now();
+    let _lock = redlock.lock("k").acquire().await.unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
 }

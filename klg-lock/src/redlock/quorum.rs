@@ -68,6 +68,11 @@ impl Tally {
         self.failures
     }
 
+    /// Whether refusals alone rule a quorum out, whatever the nodes that failed would have answered.
+    pub(crate) const fn is_refused_for_sure(&self) -> bool {
+        self.nodes.saturating_sub(self.refusals) < self.quorum()
+    }
+
     pub(crate) const fn pending(&self) -> usize {
         self.nodes
             .saturating_sub(self.grants + self.refusals + self.failures)

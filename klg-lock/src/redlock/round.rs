@@ -189,8 +189,9 @@ impl Nodes {
             }
         }
         let Some(end) = self.agree(claim, &ends, replies, &mut faults).await else {
-            return if faults.is_empty() {
-                // Keys vanished between the grant and the raise: nobody holds the lock by this.
+            return if self.list.len() - faults.len().min(self.list.len()) >= self.quorum() {
+                // Keys vanished between the grant and the raise, or a node that counted failed
+                // while a quorum still answers: nobody holds the lock by this.
                 Attempt::Refused(Refusal {
                     holder: None,
                     free_in: Some(Duration::ZERO),
@@ -295,8 +296,13 @@ impl Nodes {
             match tally.standing() {
                 Standing::Open => {}
                 Standing::Reached => break,
-                Standing::Refused => return decided(Extension::Gone),
-                Standing::Failed => return decided(Extension::Unsure(Votes(faults.into()))),
+                Standing::Refused if tally.is_refused_for_sure() => {
+                    return decided(Extension::Gone);
+                }
+                // A node that failed may well carry the value: the next try tells.
+                Standing::Refused | Standing::Failed => {
+                    return decided(Extension::Unsure(Votes(faults.into())));
+                }
             }
         }
         let mut fence = known_end;
@@ -374,8 +380,11 @@ impl Nodes {
                 match tally.standing() {
                     Standing::Open => {}
                     Standing::Reached => return Release::Done,
-                    Standing::Refused => return Release::Gone,
-                    Standing::Failed => return Release::Unsure(Votes(faults.into())),
+                    Standing::Refused if tally.is_refused_for_sure() => return Release::Gone,
+                    // A node that failed may well have carried the value.
+                    Standing::Refused | Standing::Failed => {
+                        return Release::Unsure(Votes(faults.into()));
+                    }
                 }
             }
             Release::Unsure(Votes(faults.into()))
@@ -416,8 +425,10 @@ impl Nodes {
 
 fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
     let (most, holder) = most_common(held);
-    // Grants of this attempt are about to be released; so many more must become free.
-    let needed = tally.quorum().saturating_sub(tally.grants()).max(1);
+    // Grants of this attempt are about to be released, and nodes that have not answered may be free;
+    // so many more must become free.
+    let free = tally.grants() + tally.pending() + tally.failures();
+    let needed = tally.quorum().saturating_sub(free).max(1);
     let mut times: Vec<Option<Duration>> = held.iter().map(|occupied| occupied.remaining).collect();
     times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
     let free_in = times
