@@ -119,6 +119,22 @@ async fn a_release_that_meets_a_failing_node_is_no_loss() {
     );
 }
 
+/// "No panic": the keeper extends all locks, and one without bound must not end it.
+#[tokio::test(start_paused = true)]
+async fn the_longest_possible_bound_does_not_stop_the_extensions() {
+    let servers = servers("unbounded", 1);
+    let redlock = engine(&servers).await;
+    let lock = redlock
+        .lock("k")
+        .max_hold(Duration::MAX)
+        .acquire()
+        .await
+        .unwrap();
+    let other = redlock.lock("l").acquire().await.unwrap();
+    sleep(TTL * 3).await;
+    assert!(lock.is_valid() && other.is_valid());
+}
+
 /// "A timer at the smallest remaining TTL that could free a quorum": a node that has not answered
 /// may be free.
 #[tokio::test(start_paused = true)]

@@ -24,12 +24,12 @@ pub(crate) fn validity(ttl: Duration, drift_factor: f64) -> Option<Duration> {
         .filter(|left| !left.is_zero())
 }
 
-/// The TTL that is worth at least `validity`: the inverse of [`validity`], rounded up.
+/// The TTL that is worth at least `validity`: the inverse of [`validity`], rounded up. Of more than
+/// [`MAX_TTL`] nobody can make use.
 pub(crate) fn ttl_for(validity: Duration, drift_factor: f64) -> Duration {
     let ticks = CLOCK_GRANULARITY + Duration::from_millis(1);
-    validity
-        .saturating_add(ticks)
-        .div_f64(1.0 - drift_factor.clamp(0.0, 0.99))
+    // Bounded first: the quotient of the largest duration would be none.
+    (validity.min(MAX_TTL) + ticks).div_f64(1.0 - drift_factor.clamp(0.0, 0.99))
 }
 
 /// A lock is extended once less than this share of its TTL remains: after a third has passed, which
