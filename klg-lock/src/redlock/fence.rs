@@ -102,11 +102,12 @@ pub(crate) fn queue_key(prefix: &str, namespace: &str, resource: &str) -> Box<st
 /// A key beside the lock key: in its cluster slot, and beginning with the prefix, because rights
 /// are given by prefix.
 fn sibling_key(kind: &str, prefix: &str, namespace: &str, resource: &str) -> Box<str> {
-    let lock = format!("{prefix}{namespace}{resource}");
+    // The tag is looked for in the whole lock key, which is the prefix, the namespace, the resource.
+    let lock = [prefix, namespace, resource].concat();
     let name = if hash_tag(&lock).is_some() {
-        format!("{prefix}{kind}{namespace}{resource}")
+        [prefix, kind, namespace, resource].concat()
     } else if !lock.contains('}') {
-        format!("{prefix}{kind}{{{lock}}}")
+        [prefix, kind, "{", &lock, "}"].concat()
     } else {
         // A `}` without a tag before it: no tag can be built around the key, so one with a number
         // is searched that happens to share its slot. Every slot has one below a few hundred thousand.

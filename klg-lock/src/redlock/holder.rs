@@ -1,5 +1,6 @@
 //! The holder value: what stands under a lock key, and what it tells about the holder.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::Rng;
@@ -8,6 +9,9 @@ use crate::error::Holder;
 
 /// Hexadecimal digits of the random part: 128 bits.
 const RANDOM_DIGITS: usize = 32;
+
+/// Digits of the time in milliseconds.
+const TIME_DIGITS: usize = 13;
 
 /// Longest foreign value that is shown whole.
 const SHOWN: usize = 80;
@@ -36,7 +40,12 @@ impl Identity {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_millis();
-        format!("{random:032x} {} {now}", self.description).into()
+        // As long as it gets until the year 2286, so that nothing is copied.
+        let length = RANDOM_DIGITS + self.description.len() + " ".len() * 2 + TIME_DIGITS;
+        let mut value = String::with_capacity(length);
+        // Writing to a string does not fail.
+        let _ = write!(value, "{random:032x} {} {now}", self.description);
+        value.into()
     }
 
     pub(crate) fn holder(&self) -> Holder {

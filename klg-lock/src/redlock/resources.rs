@@ -133,7 +133,7 @@ impl Naming {
         }
         let Self { prefix, namespace } = self;
         Ok(LockKey {
-            lock: Arc::from(format!("{prefix}{namespace}{resource}")),
+            lock: Arc::from([prefix, namespace, resource].concat()),
             fence: fence_key(prefix, namespace, resource),
         })
     }

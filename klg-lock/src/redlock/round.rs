@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::clock::{Clock, Moment};
 use super::fence::{Agreement, TokenRange};
 use super::quorum::{Ballot, Standing, Tally, quorum};
 use super::validity::validity;
 use crate::error::{NodeError, NodeErrorKind, NodeFault, Votes};
 use crate::node::{Claim, Node, Occupied, Op, Reply, Request, Vote};
+
+/// As many nodes as are asked without a list on the heap.
+const USUAL: usize = 5;
 
 /// The nodes that vote, and the clock that measures their promises.
 #[derive(Debug)]
@@ -136,7 +141,7 @@ impl Nodes {
         ttl: Duration,
         reserve: u64,
     ) -> Attempt {
-        let mut clean = vec![false; self.list.len()];
+        let mut clean: SmallVec<[bool; USUAL]> = smallvec![false; self.list.len()];
         let attempt = self.try_acquire(claim, op, ttl, reserve, &mut clean).await;
         if !matches!(attempt, Attempt::Acquired { .. }) {
             claim.mark_released();
@@ -159,7 +164,7 @@ impl Nodes {
         let start = self.clock.now();
         let mut replies = self.ask_all(claim, op);
         let mut tally = Tally::new(self.list.len());
-        let mut ends: Vec<(usize, u64)> = Vec::with_capacity(self.quorum());
+        let mut ends: SmallVec<[(usize, u64); USUAL]> = SmallVec::new();
         let mut held = Vec::new();
         let mut faults = Vec::new();
         while let Some((index, answer)) = replies.next().await {
@@ -275,7 +280,7 @@ impl Nodes {
         let start = self.clock.now();
         let mut replies = self.ask_all(claim, Op::Extend { ttl, reserve });
         let mut tally = Tally::new(self.list.len());
-        let mut ends: Vec<(usize, u64)> = Vec::with_capacity(self.quorum());
+        let mut ends: SmallVec<[(usize, u64); USUAL]> = SmallVec::new();
         let (mut missing, mut faults) = (Vec::new(), Vec::new());
         while let Some((index, answer)) = replies.next().await {
             match answer {
@@ -455,13 +460,13 @@ fn most_common(held: &[Occupied]) -> (usize, Option<Occupied>) {
 /// The answers of one round as they come in, in any order.
 #[derive(Debug)]
 struct Replies {
-    pending: Box<[Option<Reply>]>,
+    pending: SmallVec<[Option<Reply>; USUAL]>,
     left: usize,
 }
 
 impl Replies {
     fn new(replies: impl Iterator<Item = Reply>) -> Self {
-        let pending: Box<[Option<Reply>]> = replies.map(Some).collect();
+        let pending: SmallVec<[Option<Reply>; USUAL]> = replies.map(Some).collect();
         let left = pending.len();
         Self { pending, left }
     }
