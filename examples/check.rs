@@ -117,6 +117,35 @@ fn clients() {
 }
 
 #[test]
+fn stampede() {
+    in_memory_and_on_redis("stampede");
+}
+
+#[test]
+fn cache_tags() {
+    prints_what_is_expected("cache_tags", &[]);
+    prints_what_is_expected("cache_tags", &[("REDIS_URI", &Server::start().uri())]);
+}
+
+#[test]
+fn stale_on_error() {
+    prints_what_is_expected("stale_on_error", &[]);
+}
+
+#[test]
+fn cached_users_are_in_redis_when_it_runs_again() {
+    prints_what_is_expected("cached_users", &[]);
+    let server = Server::start();
+    let uri = server.uri();
+    prints_what_is_expected("cached_users", &[("REDIS_URI", &uri)]);
+    let mut again = command("cached_users", &[("REDIS_URI", &uri)]);
+    let output = again.stdin(Stdio::null()).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("Ann"), "{printed}");
+    assert!(!printed.contains("loading"), "{printed}");
+}
+
+#[test]
 fn sentinel() {
     prints_what_is_expected("sentinel", &[("REDIS_URI", &Sentinel::start().uri())]);
 }
