@@ -176,7 +176,7 @@ pub(crate) async fn get_many<T: DeserializeOwned, C: Codec>(
     for (sighting, full) in sightings.into_iter().zip(&full) {
         let record = record(&sighting);
         let valid = match &record {
-            Some(record) if record.has_value() && !core.repeats.covers(full) => {
+            Some(record) if record.is_whole() && !core.repeats.covers(full) => {
                 is_valid(core, record, &[], std::iter::empty())
                     .await
                     .map_err(|error| core.error(error))?

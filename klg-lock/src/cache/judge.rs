@@ -65,7 +65,7 @@ pub(crate) fn judge(
     };
     let held = record.held(pttl);
     let grace = pttl.saturating_sub(record.extra());
-    let usable = record.has_value()
+    let usable = record.is_whole()
         && valid
         && !grace.is_zero()
         && record.fingerprint() == reader.fingerprint

@@ -32,6 +32,9 @@ pub(crate) struct Lead {
     token: Option<Nonce>,
     /// Of the request's tags, from before the load.
     epochs: Vec<Nonce>,
+    /// Without a token nothing tells of evictions: only those share the result who came before the
+    /// load began. As many as these.
+    before: u64,
     /// Served if the load fails, until then.
     fallback: Option<(Found, Instant)>,
 }
@@ -61,6 +64,7 @@ impl Lead {
             leader: None,
             token: None,
             epochs: Vec::new(),
+            before: 0,
             fallback: None,
         }
     }
@@ -119,10 +123,19 @@ impl Lead {
         }
     }
 
-    /// Runs the load, and keeps the token meanwhile.
-    pub(crate) async fn run<F: Future>(&mut self, load: F) -> F::Output {
+    /// Runs the load, and keeps the token meanwhile; tells how long the load took.
+    pub(crate) async fn run<F: Future>(&mut self, load: F) -> (Duration, F::Output) {
+        if self.token.is_none() && self.leader.is_some() {
+            // Those who wait for the same value get the chance to join.
+            tokio::task::yield_now().await;
+            self.before = self.joined();
+        }
         let core = &self.core;
-        let load = pin!(loading::load(core.id, &self.full, load));
+        let load = pin!(async {
+            let began = Instant::now();
+            let output = loading::load(core.id, &self.full, load).await;
+            (began.elapsed(), output)
+        });
         let Some(token) = self.token else {
             return load.await;
         };
@@ -138,7 +151,8 @@ impl Lead {
         let upto = self.joined();
         let Some(token) = self.token.take() else {
             if let Some(leader) = self.leader.take() {
-                leader.share(found(loaded.value.into(), Nonce::fresh()), upto);
+                let found = found(loaded.value.into(), Nonce::fresh());
+                leader.share(found, self.before);
             }
             return;
         };

@@ -313,7 +313,7 @@ impl<'a> Call<'a> {
     async fn verdict(&self, sighting: &Sighting) -> Verdict {
         let record = record(sighting);
         let valid = match &record {
-            Some(record) if record.has_value() => self.is_valid(record, sighting).await,
+            Some(record) if record.is_whole() => self.is_valid(record, sighting).await,
             _ => Ok(false),
         };
         // Tags that cannot be asked for make an entry unusable, and no failure of the call.

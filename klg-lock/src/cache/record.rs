@@ -83,6 +83,8 @@ pub(crate) struct Record {
     /// Where the value begins.
     value_at: usize,
     packing: Packing,
+    /// The head is whole, what follows is not: there is something to be replaced.
+    damaged: bool,
 }
 
 /// A new entry.
@@ -134,14 +136,18 @@ impl Record {
             return None;
         }
         let flags = *bytes.get(2)?;
-        let packing = Packing::of(flags >> PACKING_SHIFT)?;
+        let packing = Packing::of(flags >> PACKING_SHIFT);
         let mut record = Self {
             value_at: HEAD,
-            packing,
+            packing: packing.unwrap_or(Packing::Plain),
+            damaged: packing.is_none(),
             bytes,
         };
         if record.has_value() {
-            record.value_at = record.end_of_tags()?;
+            match record.end_of_tags() {
+                Some(end) => record.value_at = end,
+                None => record.damaged = true,
+            }
         }
         Some(record)
     }
@@ -162,6 +168,11 @@ impl Record {
         self.bytes
             .get(2)
             .is_some_and(|flags| flags & HAS_VALUE != 0)
+    }
+
+    /// Whether there is a value that can be looked at.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.has_value() && !self.damaged
     }
 
     /// The tags with their epochs.
@@ -349,7 +360,9 @@ mod tests {
         let epoch = Nonce::fresh();
         let good = write(&label(), &[("users", epoch)], b"value");
         for end in 0..good.len() - b"value".len() {
-            assert!(Record::parse(Bytes::copy_from_slice(&good[..end])).is_none());
+            let cut = Record::parse(Bytes::copy_from_slice(&good[..end]));
+            assert_eq!(cut.is_some(), end >= HEAD);
+            assert!(cut.is_none_or(|record| !record.is_whole()));
         }
         for at in 0..good.len() {
             for flip in [0x01, 0x80, 0xFF] {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use super::codec::{Codec, fingerprint};
 use super::core::Core;
@@ -147,9 +146,7 @@ where
     C: Codec,
 {
     let counters = &handle.counters;
-    let began = Instant::now();
-    let result = lead.run(load()).await;
-    let took = began.elapsed();
+    let (took, result) = lead.run(load()).await;
     counters.loaded(took);
     let value = match result {
         Ok(value) => value,
