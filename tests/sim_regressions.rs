@@ -154,3 +154,18 @@ async fn a_waiter_asks_when_the_first_of_two_holders_expires() {
         began.elapsed()
     );
 }
+
+/// "`Lost` within the validity of its lock": the repeat of a release whose answer got lost finds the
+/// key gone, and is no loss.
+#[tokio::test(start_paused = true)]
+async fn a_repeated_release_is_no_loss() {
+    let servers = servers("repeated", 1);
+    let redlock = engine(&servers).await;
+    servers[0].set_deadline(ms(100));
+    let lock = redlock.lock("k").acquire().await.unwrap();
+    servers[0].lose_replies(1.0);
+    let releasing = tokio::spawn(lock.release());
+    sleep(ms(50)).await;
+    servers[0].heal();
+    releasing.await.unwrap().unwrap();
+}

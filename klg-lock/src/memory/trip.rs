@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::fault::{Mode, broken, silence};
-use super::{ClientId, Keyspace, Server};
+use super::{ClientId, Keyspace, News, Server};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::sync::lock;
 
@@ -107,10 +107,17 @@ async fn persist<R: Send + 'static>(
     let until = Instant::now() + bound;
     let recovered = lock(&server.state).faults.recovered.clone();
     let mut next = first;
+    let mut repeated = false;
     loop {
         let back = recovered.notified();
         let result = next.finish(server, client).await;
         if result.is_ok() || Instant::now() >= until || backlog.given_up.load(Ordering::Acquire) {
+            if repeated {
+                // What was sent after the first try may have been carried out before this one, and
+                // no push tells a client of its own changes.
+                let sink = lock(&server.state).sinks.get(&client).cloned();
+                sink.inspect(|sink| sink.push(News::Changed(None)));
+            }
             return result;
         }
         let retry = until.min(Instant::now() + RETRY);
@@ -120,6 +127,7 @@ async fn persist<R: Send + 'static>(
             () = sleep_until(retry) => {}
         }
         next = attempt(server, client, command);
+        repeated = true;
     }
 }
 

@@ -52,8 +52,20 @@ impl Node for MemoryNode {
             _ if request.claim.is_released() => return refuse("the claim has been released"),
             _ => None,
         };
-        self.link
-            .send(keep_trying, move |keyspace| run(keyspace, &request))
+        let deleted = AtomicBool::new(false);
+        self.link.send(keep_trying, move |keyspace| {
+            let vote = run(keyspace, &request)?;
+            if keep_trying.is_none() {
+                return Ok(vote);
+            }
+            // A release that is repeated because its answer got lost has not found the keys gone:
+            // it has deleted them itself.
+            let granted = matches!(vote, Vote::Granted { .. });
+            Ok(match deleted.fetch_or(granted, Ordering::AcqRel) {
+                true => Vote::Granted { end: 0 },
+                false => vote,
+            })
+        })
     }
 
     fn pushes(&self) -> bool {
@@ -212,9 +224,11 @@ fn hold(ks: &mut Keyspace, claim: &Claim, now: Micros, ttl: Duration) {
     let asked = Keyspace::deadline(now, ttl);
     for key in claim.keys.keys() {
         match ks.get(&key.lock, now).map(|entry| entry.expires) {
+            // What changes nothing is no news for those who wait.
             Some(expires) => {
-                let later = expires.map(|expires| expires.max(asked));
-                ks.expire(&key.lock, later);
+                if expires.is_some_and(|expires| expires < asked) {
+                    ks.expire(&key.lock, Some(asked));
+                }
             }
             None => {
                 let value = Value::Text(claim.value.as_bytes().into());

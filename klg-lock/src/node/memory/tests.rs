@@ -307,7 +307,7 @@ async fn a_refused_attempt_is_its_own_one_shot_subscription() {
         &theirs,
         &a,
         Op::Extend {
-            ttl: TTL,
+            ttl: TTL * 2,
             reserve: 0,
         },
     ));
@@ -377,4 +377,23 @@ async fn a_closed_node_says_so() {
     timeout(TTL, node.close(TTL)).await.unwrap();
     let error = acquire(&node, &claim(&["k"], "a")).unwrap_err();
     assert_eq!(error.kind(), NodeErrorKind::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_that_changes_nothing_is_no_news() {
+    let server = Server::open(None);
+    let (holder, waiter) = (MemoryNode::on(server.clone()), MemoryNode::on(server));
+    let pushes = Pushes::attached(&waiter, 0);
+    let a = claim(&["k"], "a");
+    end(acquire(&holder, &a));
+    assert_eq!(holder_of(&waiter), "a");
+    let extend = |ttl| Op::Extend { ttl, reserve: 0 };
+    end(ask(&holder, &a, extend(TTL / 2)));
+    assert_eq!(pushes.take(), []);
+    end(ask(&holder, &a, extend(TTL * 2)));
+    assert_eq!(pushes.take().len(), 1);
+}
+
+fn holder_of(node: &Arc<dyn Node>) -> String {
+    holder(acquire(node, &claim(&["k"], "b")))
 }
