@@ -31,6 +31,7 @@ mod node;
 pub mod private;
 mod redlock;
 mod registry;
+mod slot;
 pub mod store;
 mod sync;
 #[cfg(any(test, feature = "test-kit"))]

@@ -194,6 +194,7 @@ impl Endpoint {
 
     fn several(rest: &str, tls: bool, several: Several) -> Result<Self, Error> {
         let scheme = several.scheme(tls);
+        several.check()?;
         let (user_info, rest) = match rest.rsplit_once('@') {
             Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, rest),
@@ -297,6 +298,20 @@ enum Several {
 }
 
 impl Several {
+    /// Whether the library was built for it.
+    fn check(self) -> Result<(), Error> {
+        let (built, feature) = match self {
+            Self::Cluster => (cfg!(feature = "cluster"), "cluster"),
+            Self::Sentinel => (cfg!(feature = "sentinel"), "sentinel"),
+        };
+        if built {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "redis+{feature}:// needs the feature `{feature}` of klg-lock: klg-lock = {{ features = [\"{feature}\"] }}"
+        )))
+    }
+
     fn scheme(self, tls: bool) -> &'static str {
         match (self, tls) {
             (Self::Cluster, false) => "redis+cluster",

@@ -5,6 +5,8 @@
 
 mod backend;
 mod backoff;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 mod dial;
 mod endpoint;

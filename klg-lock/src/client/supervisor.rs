@@ -168,8 +168,8 @@ impl Supervisor {
         let end = Instant::now() + self.shared.options.connect_timeout;
         let connecting = async {
             #[cfg(feature = "cluster")]
-            if let super::endpoint::Kind::Cluster(_) = self.shared.dialer.endpoint.kind {
-                return self.connect_cluster().await;
+            if let super::Kind::Cluster(addresses) = &self.shared.dialer.endpoint.kind {
+                return self.connect_cluster(addresses).await;
             }
             let wire = self.shared.dialer.dial().await?;
             self.multiplex(wire).await
@@ -223,6 +223,22 @@ impl Supervisor {
             presence,
         };
         self.set_up(&mut live, resp3).await?;
+        Ok(live)
+    }
+
+    /// The crate's cluster connection, which knows the slots and has connections of its own.
+    #[cfg(feature = "cluster")]
+    async fn connect_cluster(&self, addresses: &[super::Address]) -> Result<Live, NodeError> {
+        let transport = super::cluster::connect(&self.shared, addresses).await?;
+        let mut live = Live {
+            transport: Transport::Cluster(transport),
+            driver: None,
+            presence: Arc::new(Presence {
+                listener: self.shared.options.listener.clone(),
+                present: AtomicBool::new(false),
+            }),
+        };
+        self.set_up(&mut live, false).await?;
         Ok(live)
     }
 

@@ -99,3 +99,32 @@ fn unreadable(
 fn fault(what: &str, error: impl std::error::Error + Send + Sync + 'static) -> NodeError {
     NodeError::new(NodeErrorKind::Protocol, format!("{what} ({error})")).with_source(error)
 }
+
+/// The same files for the `redis` crate, which puts on TLS by itself in a cluster.
+#[cfg(feature = "cluster")]
+pub(super) fn certificates_for_the_crate(
+    files: &TlsFiles,
+) -> Result<redis::TlsCertificates, NodeError> {
+    // The crate asks for the process's provider, and rustls panics where there is none to choose.
+    // An application that has chosen keeps its choice.
+    let _ = ring::default_provider().install_default();
+    let read = |option: &str, path: &Path| {
+        std::fs::read(path).map_err(|error| unreadable(option, path, error))
+    };
+    let root_cert = files
+        .authority
+        .as_deref()
+        .map(|path| read("tls_ca", path))
+        .transpose()?;
+    let client_tls = match &files.identity {
+        Some((certificate, key)) => Some(redis::ClientTlsConfig {
+            client_cert: read("tls_cert", certificate)?,
+            client_key: read("tls_key", key)?,
+        }),
+        None => None,
+    };
+    Ok(redis::TlsCertificates {
+        client_tls,
+        root_cert,
+    })
+}

@@ -297,17 +297,45 @@ pub(crate) async fn open(
     if let Kind::Memory(name) = &endpoint.kind {
         return Ok(MemoryNode::open(name.as_deref()));
     }
-    let (node, connected) = RedisNode::start(endpoint, options).await;
-    if let Err(error) = connected {
-        let permanent = !error.kind().is_transient() || error.kind() == NodeErrorKind::ReadOnly;
-        if permanent || options.require_connection {
-            return Err(Error::Redis {
-                client: options.name.clone(),
-                server: endpoint.label().into(),
-                error,
-            });
-        }
-        tracing::warn!(client = %options.name, server = %endpoint, %error, "Redis is away, the lock node goes on trying");
+    if let Kind::Cluster(_) = &endpoint.kind {
+        return open_cluster(endpoint, options).await;
     }
+    let (node, connected) = RedisNode::start(endpoint, options).await;
+    checked(connected, endpoint, options)?;
     Ok(Arc::new(node))
+}
+
+#[cfg(feature = "cluster")]
+async fn open_cluster(endpoint: &Endpoint, options: &NodeOptions) -> Result<Arc<dyn Node>, Error> {
+    let (node, connected) = self::redis::ClusterNode::start(endpoint, options).await;
+    checked(connected, endpoint, options)?;
+    Ok(Arc::new(node))
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn open_cluster(_: &Endpoint, _: &NodeOptions) -> Result<Arc<dyn Node>, Error> {
+    Err(Error::config(
+        "redis+cluster:// needs the feature `cluster` of klg-lock: klg-lock = { features = [\"cluster\"] }",
+    ))
+}
+
+/// Decides which first failure is an error, and which a warning.
+fn checked(
+    connected: Result<(), NodeError>,
+    endpoint: &Endpoint,
+    options: &NodeOptions,
+) -> Result<(), Error> {
+    let Err(error) = connected else {
+        return Ok(());
+    };
+    let permanent = !error.kind().is_transient() || error.kind() == NodeErrorKind::ReadOnly;
+    if permanent || options.require_connection {
+        return Err(Error::Redis {
+            client: options.name.clone(),
+            server: endpoint.label().into(),
+            error,
+        });
+    }
+    tracing::warn!(client = %options.name, server = %endpoint, %error, "Redis is away, the lock node goes on trying");
+    Ok(())
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::fence::{fence_key, key_slot, queue_key};
+use super::fence::{fence_key, queue_key};
 use crate::error::LockError;
 use crate::node::{KeySet, LockKey, Place};
+use crate::slot::key_slot;
 
 /// Longest resource name in bytes. Keys this long already cost more than the lock itself.
 const MAX_RESOURCE: usize = 4096;

@@ -46,8 +46,10 @@ fn a_single_server() {
 fn credentials_are_decoded_and_never_shown() {
     for uri in [
         "redis://me:s%3Ac%40ret@h",
-        "redis+cluster://me:s%3Ac%40ret@a,b",
         "redis+unix:///run/r.sock?user=me&pass=s%3Ac%40ret",
+        #[cfg(feature = "cluster")]
+        "redis+cluster://me:s%3Ac%40ret@a,b",
+        #[cfg(feature = "sentinel")]
         "redis+sentinel://me:s%3Ac%40ret@a,b/m?sentinel_user=other&sentinel_password=s%3Ac%40ret",
     ] {
         let endpoint = parse(uri);
@@ -68,21 +70,28 @@ fn credentials_are_decoded_and_never_shown() {
             );
         }
     }
-    let endpoint = parse("redis+sentinel://:pw@a/m?sentinel_password=spw");
-    assert_eq!(endpoint.credentials.user, None);
-    assert_eq!(
-        endpoint.sentinel_credentials.password.as_deref(),
-        Some("spw")
-    );
+    #[cfg(feature = "sentinel")]
+    {
+        #[cfg(feature = "sentinel")]
+        let endpoint = parse("redis+sentinel://:pw@a/m?sentinel_password=spw");
+        assert_eq!(endpoint.credentials.user, None);
+        assert_eq!(
+            endpoint.sentinel_credentials.password.as_deref(),
+            Some("spw")
+        );
+    }
 }
 
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
 #[test]
 fn several_servers() {
+    #[cfg(feature = "cluster")]
     let endpoint = parse("redis+cluster://u:p@a:1,b,[::1]:3,a:1");
     let all = vec![tcp("a", 1), tcp("b", 6379), tcp("::1", 3)];
     assert_eq!(endpoint.kind, Kind::Cluster(all));
     assert_eq!(endpoint.label(), "redis+cluster://a:1,b:6379,[::1]:3");
 
+    #[cfg(feature = "sentinel")]
     let endpoint = parse("redis+sentinel://a,b:1,[::1]/mymaster/4");
     assert_eq!(
         endpoint.kind,
@@ -135,14 +144,19 @@ fn what_is_wrong_is_said_with_the_way_out_and_without_the_password() {
         ("redis://me:sec#ret@h", "%23"),
         ("redis://me:secret@h#insecure", "tls_ca"),
         ("redis://me:secret@a,b", "redis+cluster://"),
+        #[cfg(feature = "cluster")]
         ("redis+cluster://", "at least one host"),
+        #[cfg(feature = "cluster")]
         ("redis+cluster://me:secret@a,,b", "at least one host"),
+        #[cfg(feature = "cluster")]
         ("redis+cluster://me:secret@a/2", "no database but 0"),
+        #[cfg(feature = "sentinel")]
         ("redis+sentinel://me:secret@a,b", "master's name is missing"),
         (
             "redis+sentinel://me:secret@a,b/",
             "master's name is missing",
         ),
+        #[cfg(feature = "sentinel")]
         ("redis+sentinel://me:secret@a/m/x", "database"),
         ("redis+unix://run/r.sock?pass=secret", "absolute path"),
         ("memory://a/b", "nothing but a name"),
@@ -164,6 +178,22 @@ fn what_is_wrong_is_said_with_the_way_out_and_without_the_password() {
 
 #[test]
 fn a_scheme_names_the_feature_it_needs() {
+    for (uri, built, feature) in [
+        ("redis+cluster://a", cfg!(feature = "cluster"), "cluster"),
+        (
+            "redis+sentinel://a/m",
+            cfg!(feature = "sentinel"),
+            "sentinel",
+        ),
+    ] {
+        match Endpoint::parse(uri) {
+            Ok(_) => assert!(built),
+            Err(error) => {
+                assert!(!built);
+                assert!(error.to_string().contains(&format!("feature `{feature}`")));
+            }
+        }
+    }
     let tls = Endpoint::parse("rediss://h?tls_ca=/ca.pem&tls_cert=/c.pem&tls_key=/k.pem");
     if cfg!(feature = "tls") {
         let files = tls.unwrap().tls.unwrap();

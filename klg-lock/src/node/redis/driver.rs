@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::advice;
-use super::lane::{Lane, closed};
+use super::lane::{Lane, closed, overtaken};
 use super::live::{End, Live};
 use crate::client::resp::{self, Frame};
 use crate::client::{Backoff, Dialer, Refusal, Session, Wire};
@@ -65,8 +65,12 @@ impl Driver {
             let again = self.before.replace(session).is_some();
             let lane = self.lane.clone();
             let mut live = Live::new(&lane, stream, inbox, self.ping_interval);
-            lane.state()
+            let left = lane
+                .state()
                 .connected(live.writer(), Instant::now() + lane.deadline);
+            for job in left {
+                job.answer(Err(overtaken()));
+            }
             lane.monitor.up();
             if let Some(first) = first.take() {
                 let _ = first.send(Ok(()));
@@ -163,6 +167,9 @@ impl Driver {
         let failed = self.lane.state().disconnected(error);
         for job in failed {
             job.answer(Err(error.clone()));
+        }
+        if let Some(router) = self.lane.router() {
+            router.lost();
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::script::{self, Form};
-use crate::client::{Monitor, Writer, resp};
+use crate::client::{Address, Monitor, Writer, resp};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::node::{Op, Reply, Request, Vote, WakeSink};
 use crate::sync::lock;
@@ -25,6 +25,8 @@ pub(super) struct Lane {
     pub(super) monitor: Monitor,
     pub(super) pushes: AtomicBool,
     sink: OnceLock<(usize, Weak<dyn WakeSink>)>,
+    /// Who knows the other servers of the cluster this one belongs to.
+    router: Option<Weak<dyn Router>>,
     state: Mutex<State>,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Lane {
 pub(super) struct State {
     phase: Phase,
     closing: bool,
+    /// Requests for several keys may share a call: they are all at home here.
+    shares_calls: bool,
     writer: Option<Arc<Writer>>,
     /// Encoded, and not yet taken by the task.
     out: Vec<u8>,
@@ -85,6 +89,26 @@ pub(super) enum What {
     /// Several in one call.
     Many(Vec<Job>),
     Ping(Instant),
+    /// What comes before a job, and is of no interest by itself.
+    Asking,
+}
+
+/// What a lane cannot decide alone where several servers share the slots.
+pub(super) trait Router: Send + Sync {
+    /// The server named another one for this job.
+    fn redirect(&self, job: Job, redirection: Redirection);
+
+    /// The connection is gone, or no new one can be made: others may have taken the slots over.
+    fn lost(&self);
+}
+
+/// Where a server of a cluster sends a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirection {
+    /// The slot belongs there from now on.
+    Moved { slot: u16, to: Address },
+    /// The slot is on its way there; only this request is to follow it.
+    Ask { to: Address },
 }
 
 impl What {
@@ -92,7 +116,7 @@ impl What {
         match self {
             Self::Job(job) => std::slice::from_ref(job),
             Self::Many(jobs) => jobs,
-            Self::Ping(_) => &[],
+            Self::Ping(_) | Self::Asking => &[],
         }
     }
 
@@ -100,7 +124,7 @@ impl What {
         match self {
             Self::Job(job) => std::slice::from_mut(job),
             Self::Many(jobs) => jobs,
-            Self::Ping(_) => &mut [],
+            Self::Ping(_) | Self::Asking => &mut [],
         }
     }
 
@@ -108,7 +132,7 @@ impl What {
         match self {
             Self::Job(job) => vec![job],
             Self::Many(jobs) => jobs,
-            Self::Ping(_) => Vec::new(),
+            Self::Ping(_) | Self::Asking => Vec::new(),
         }
     }
 }
@@ -126,9 +150,29 @@ pub(super) struct Job {
     pub(super) form: Form,
     /// A release that went over a connection before: it may have been carried out already.
     pub(super) repeated: bool,
+    /// How often it was sent on to another server.
+    pub(super) hops: u8,
 }
 
 impl Job {
+    pub(super) fn new(request: Request, deadline: Duration, now: Instant) -> (Self, Reply) {
+        let (sender, receiver) = oneshot::channel();
+        let keep_trying = match request.op {
+            Op::Release { keep_trying } => keep_trying.max(deadline),
+            _ => deadline,
+        };
+        let job = Self {
+            // A TTL of centuries is as good as one of a day here.
+            until: now + keep_trying.min(Duration::from_secs(86_400)),
+            request,
+            reply: Some(sender),
+            form: Form::default(),
+            repeated: false,
+            hops: 0,
+        };
+        (job, receiver)
+    }
+
     pub(super) fn is_release(&self) -> bool {
         matches!(self.request.op, Op::Release { .. })
     }
@@ -147,18 +191,25 @@ impl Job {
 }
 
 impl Lane {
-    pub(super) fn new(deadline: Duration, monitor: Monitor) -> Self {
+    pub(super) fn new(
+        deadline: Duration,
+        monitor: Monitor,
+        router: Option<Weak<dyn Router>>,
+    ) -> Self {
+        let shares_calls = router.is_none();
         Self {
             deadline,
             monitor,
             pushes: AtomicBool::new(false),
             sink: OnceLock::new(),
+            router,
             state: Mutex::new(State {
                 phase: Phase::Down(NodeError::new(
                     NodeErrorKind::Unreachable,
                     "not connected yet",
                 )),
                 closing: false,
+                shares_calls,
                 writer: None,
                 out: Vec::new(),
                 gathered: Vec::new(),
@@ -194,21 +245,13 @@ impl Lane {
         self.pushes.load(Ordering::Acquire)
     }
 
+    pub(super) fn router(&self) -> Option<Arc<dyn Router>> {
+        self.router.as_ref().and_then(Weak::upgrade)
+    }
+
     pub(super) fn submit(&self, request: Request) -> Reply {
-        let (sender, receiver) = oneshot::channel();
-        let keep_trying = match request.op {
-            Op::Release { keep_trying } => keep_trying.max(self.deadline),
-            _ => self.deadline,
-        };
         let now = Instant::now();
-        let job = Job {
-            // A TTL of centuries is as good as one of a day here.
-            until: now + keep_trying.min(Duration::from_secs(86_400)),
-            request,
-            reply: Some(sender),
-            form: Form::default(),
-            repeated: false,
-        };
+        let (job, receiver) = Job::new(request, self.deadline, now);
         self.take(job, now);
         receiver
     }
@@ -255,7 +298,7 @@ impl State {
             job.form.prolong = self.prolonged.is_due(&key.fence);
         }
         let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
-        if busy && script::is_plain(&job.request, job.form) {
+        if busy && self.shares_calls && script::is_plain(&job.request, job.form) {
             self.gathered.push(job);
             if self.gathered.len() >= MOST {
                 self.send_gathered(overdue);
@@ -264,6 +307,10 @@ impl State {
         }
         // In the order in which they came.
         self.send_gathered(overdue);
+        if job.form.asking {
+            resp::command(&mut self.out, &[b"ASKING"]);
+            self.expect(What::Asking, overdue);
+        }
         script::encode(&mut self.out, &job.request, job.form);
         self.expect(What::Job(job), overdue);
     }
@@ -386,7 +433,7 @@ impl State {
             }
             match entry.what {
                 What::Ping(_) => return Silence::Ping,
-                What::Job(_) | What::Many(_) => silence = Silence::Job,
+                What::Job(_) | What::Many(_) | What::Asking => silence = Silence::Job,
             }
         }
         silence
@@ -398,10 +445,6 @@ impl State {
 
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty() && self.gathered.is_empty()
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing
     }
 
     /// Closing, and nothing is left to wait for.
@@ -421,31 +464,43 @@ impl State {
         self.phase = phase;
     }
 
-    /// Keeps a release for later.
+    /// Keeps a release for later, or any request that the server asked to repeat.
     pub(super) fn park(&mut self, mut job: Job) {
-        job.form = Form::default();
+        job.form = Form {
+            asking: job.form.asking,
+            ..Form::default()
+        };
         self.parked.push_back(job);
     }
 
-    pub(super) fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
-    }
-
-    /// A connection is there: what waited for one goes first.
-    pub(super) fn connected(&mut self, writer: Arc<Writer>, overdue: Instant) {
+    /// A connection is there: what waited for one goes first. Returns what may not be sent any more.
+    pub(super) fn connected(&mut self, writer: Arc<Writer>, overdue: Instant) -> Vec<Job> {
         self.writer = Some(writer);
         self.phase = Phase::Up;
         self.demanded = false;
         self.drowsy = true;
         // The server may be another one, or may have lost what it knew.
         self.prolonged.clear();
-        self.send_parked(overdue);
+        self.send_parked(overdue)
     }
 
-    pub(super) fn send_parked(&mut self, overdue: Instant) {
+    /// Sends what was kept for later. Returns what may not be sent any more.
+    pub(super) fn send_parked(&mut self, overdue: Instant) -> Vec<Job> {
+        let mut overtaken = Vec::new();
         for job in std::mem::take(&mut self.parked) {
-            self.send(job, overdue);
+            if job.may_be_sent() {
+                self.send(job, overdue);
+            } else {
+                overtaken.push(job);
+            }
         }
+        overtaken
+    }
+
+    /// Gives away what was kept for later: another server is responsible now.
+    #[cfg(feature = "cluster")]
+    pub(super) fn take_parked(&mut self) -> VecDeque<Job> {
+        std::mem::take(&mut self.parked)
     }
 
     /// The connection is gone: releases wait for the next one, everything else fails.
@@ -471,7 +526,13 @@ impl State {
                 failed.push(job);
             }
         }
-        parked.append(&mut self.parked);
+        for job in self.parked.drain(..) {
+            if job.is_release() {
+                parked.push_back(job);
+            } else {
+                failed.push(job);
+            }
+        }
         for job in &mut parked {
             job.form = Form::default();
         }
@@ -514,6 +575,7 @@ impl State {
                     until: job.until,
                     form: job.form,
                     repeated: job.repeated,
+                    hops: job.hops,
                 });
             }
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::lane::{Entry, Job, Lane, Phase, Silence, What, overtaken};
+use super::lane::{Entry, Job, Lane, Phase, Redirection, Router, Silence, What, overtaken};
 use super::reply;
 use crate::client::resp::{Frame, Inbox};
 use crate::client::{Reader, Refusal, Stream, Writer, closed_by_peer, io_fault, server_fault};
@@ -24,8 +24,10 @@ pub(super) enum End {
     Done,
 }
 
-/// A release that the server could not carry out yet is repeated after this.
-const REPEAT: Duration = Duration::from_millis(100);
+/// What the server could not carry out yet is repeated after this.
+const REPEAT: Duration = Duration::from_millis(50);
+/// A request that is sent on more often than this runs in circles.
+const HOPS: u8 = 8;
 
 pub(super) struct Live<'a> {
     lane: &'a Lane,
@@ -219,6 +221,7 @@ impl<'a> Live<'a> {
                 What::Job(job) => self.answer(job, frame),
                 What::Many(jobs) => self.answer_many(jobs, frame),
                 What::Ping(sent) => self.lane.monitor.measured(sent.elapsed()),
+                What::Asking => {}
             }
         }
         self.answered = answered;
@@ -271,6 +274,12 @@ impl<'a> Live<'a> {
             if refusal.code == "NOSCRIPT" && !job.form.whole {
                 return self.send_whole(job);
             }
+            let redirection = reply::redirection(refusal);
+            if (redirection.is_some() || refusal.code == "TRYAGAIN")
+                && let Some(router) = self.lane.router()
+            {
+                return self.send_on(job, redirection, &*router);
+            }
             if refusal.is_deposed() {
                 self.fault = Some(server_fault(refusal));
             }
@@ -278,9 +287,7 @@ impl<'a> Live<'a> {
                 && job.reply.is_some()
                 && server_fault(refusal).kind().is_transient()
             {
-                self.repeat_at.get_or_insert(Instant::now() + REPEAT);
-                self.wake_at(Instant::now() + REPEAT);
-                return self.lane.state().park(job);
+                return self.repeat(job);
             }
         }
         let vote = match reply::vote(frame, job.request.op) {
@@ -303,6 +310,38 @@ impl<'a> Live<'a> {
         // push tells so, since the change is this client's own.
         for key in claim.iter().flat_map(|claim| claim.keys.keys()) {
             self.lane.wake(Some(&key.lock));
+        }
+    }
+
+    /// Asks the server again in a moment.
+    fn repeat(&mut self, job: Job) {
+        let at = Instant::now() + REPEAT;
+        self.repeat_at.get_or_insert(at);
+        self.wake_at(at);
+        self.lane.state().park(job);
+    }
+
+    /// Follows a slot that has moved, or is about to: never behind the claim's release.
+    fn send_on(&mut self, mut job: Job, redirection: Option<Redirection>, router: &dyn Router) {
+        if job.reply.is_none() {
+            return;
+        }
+        if !job.may_be_sent() {
+            return job.answer(Err(overtaken()));
+        }
+        if job.hops == HOPS || job.until <= Instant::now() {
+            return job.answer(Err(NodeError::new(
+                NodeErrorKind::Loading,
+                "the key's slot is on its way to another server; wait until it has moved",
+            )));
+        }
+        match redirection {
+            Some(redirection) => {
+                job.hops += 1;
+                router.redirect(job, redirection);
+            }
+            // The keys are not all on one side, or on neither: servers do not tell these apart.
+            None => self.repeat(job),
         }
     }
 
@@ -345,13 +384,14 @@ impl<'a> Live<'a> {
         let heard = std::mem::take(&mut self.heard);
         let deadline = self.lane.deadline;
         let mut state = self.lane.state();
-        let mut failed = state.expired(now);
+        let postponed = state.expired(now);
+        let mut overtaken_jobs = Vec::new();
         if self.repeat_at.is_some_and(|at| at <= now) {
             self.repeat_at = None;
-            state.send_parked(now + deadline);
+            overtaken_jobs = state.send_parked(now + deadline);
         }
         let silence = state.silence(now);
-        failed.extend(state.overdue(now));
+        let failed = state.overdue(now);
         if silence == Silence::Job && !state.is_suspect() {
             let error = silent(deadline);
             state.set_phase(Phase::Suspect(error.clone()));
@@ -382,6 +422,15 @@ impl<'a> Live<'a> {
         self.timer.as_mut().reset(next.into());
         for job in failed {
             job.answer(Err(silent(deadline)));
+        }
+        for job in postponed {
+            job.answer(Err(NodeError::new(
+                NodeErrorKind::Loading,
+                "the server kept asking to be asked again; a slot is moving, or it refuses writes for now",
+            )));
+        }
+        for job in overtaken_jobs {
+            job.answer(Err(overtaken()));
         }
         (silence == Silence::Ping).then(|| {
             NodeError::new(

@@ -1,8 +1,12 @@
 //! A node on Redis: one connection of its own, one task, the protocol's scripts.
 
 mod advice;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod driver;
 mod lane;
+#[cfg(feature = "cluster")]
+mod layout;
 mod live;
 mod reply;
 mod script;
@@ -17,8 +21,10 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 
+#[cfg(feature = "cluster")]
+pub(super) use self::cluster::ClusterNode;
 use self::driver::{Driver, Warned};
-use self::lane::Lane;
+use self::lane::{Lane, Router};
 use super::{Node, Reply, Request, WakeSink};
 use crate::client::{Dialer, Endpoint, Health, Mode, Monitor};
 use crate::error::NodeError;
@@ -27,9 +33,75 @@ use crate::node::NodeOptions;
 /// One Redis server that votes on locks.
 pub(crate) struct RedisNode {
     label: Box<str>,
+    server: Server,
+}
+
+/// One server's lane, and the task behind it.
+struct Server {
     lane: Arc<Lane>,
     ended: watch::Receiver<()>,
     task: AbortHandle,
+}
+
+impl Server {
+    /// Starts the task; the receiver tells how the first attempt to connect went.
+    fn start(
+        endpoint: &Endpoint,
+        options: &NodeOptions,
+        router: Option<Weak<dyn Router>>,
+    ) -> (Self, oneshot::Receiver<Result<(), NodeError>>) {
+        let mode = match router {
+            Some(_) => Mode::Cluster,
+            None => Mode::Standalone,
+        };
+        let lane = Arc::new(Lane::new(
+            options.deadline,
+            Monitor::new(&options.name, endpoint.label()),
+            router,
+        ));
+        let (ended_sender, ended) = watch::channel(());
+        let driver = Driver {
+            lane: lane.clone(),
+            dialer: Dialer {
+                endpoint: endpoint.clone(),
+                name: format!("klg-lock:{}", options.name).into(),
+                timeout: options.connect_timeout,
+                master: true,
+                mode,
+                identify: true,
+            },
+            tracking: options.tracking,
+            ping_interval: options.ping_interval,
+            before: None,
+            warned: Warned::default(),
+            ended: ended_sender,
+        };
+        let (first, connected) = oneshot::channel();
+        let task = tokio::spawn(driver.run(first)).abort_handle();
+        (Self { lane, ended, task }, connected)
+    }
+
+    /// Resolves when what is queued has been answered, or `bound` is over.
+    fn close(&self, bound: Duration) -> impl Future<Output = ()> + Send + use<> {
+        self.lane.close();
+        let mut ended = self.ended.clone();
+        let task = self.task.clone();
+        async move {
+            // The task's own sender is gone with it.
+            let over = async { while ended.changed().await.is_ok() {} };
+            if tokio::time::timeout(bound, over).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Not aborted: the last lock may be dropped with its engine, and its release is queued. The
+        // task ends when that is answered, at the latest when the lock's TTL is over.
+        self.lane.close();
+    }
 }
 
 impl RedisNode {
@@ -42,42 +114,17 @@ impl RedisNode {
         endpoint: &Endpoint,
         options: &NodeOptions,
     ) -> (Self, Result<(), NodeError>) {
-        let label = endpoint.label();
-        let lane = Arc::new(Lane::new(
-            options.deadline,
-            Monitor::new(&options.name, label),
-        ));
-        let (ended_sender, ended) = watch::channel(());
-        let driver = Driver {
-            lane: lane.clone(),
-            dialer: Dialer {
-                endpoint: endpoint.clone(),
-                name: format!("klg-lock:{}", options.name).into(),
-                timeout: options.connect_timeout,
-                master: true,
-                mode: Mode::Standalone,
-                identify: true,
-            },
-            tracking: options.tracking,
-            ping_interval: options.ping_interval,
-            before: None,
-            warned: Warned::default(),
-            ended: ended_sender,
-        };
-        let (first, connected) = oneshot::channel();
-        let task = tokio::spawn(driver.run(first)).abort_handle();
+        let (server, connected) = Server::start(endpoint, options, None);
         let node = Self {
-            label: label.into(),
-            lane,
-            ended,
-            task,
+            label: endpoint.label().into(),
+            server,
         };
         let connected = connected.await.unwrap_or_else(|_| Err(lane::closed()));
         (node, connected)
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.lane.monitor.health()
+        self.server.lane.monitor.health()
     }
 }
 
@@ -87,11 +134,11 @@ impl Node for RedisNode {
     }
 
     fn submit(&self, request: Request) -> Reply {
-        self.lane.submit(request)
+        self.server.lane.submit(request)
     }
 
     fn pushes(&self) -> bool {
-        self.lane.pushes()
+        self.server.lane.pushes()
     }
 
     fn single_slot(&self) -> bool {
@@ -99,28 +146,11 @@ impl Node for RedisNode {
     }
 
     fn attach(&self, index: usize, sink: Weak<dyn WakeSink>) {
-        self.lane.attach(index, sink);
+        self.server.lane.attach(index, sink);
     }
 
     fn close(&self, bound: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.lane.close();
-        let mut ended = self.ended.clone();
-        let task = self.task.clone();
-        Box::pin(async move {
-            // The task's own sender is gone with it.
-            let over = async { while ended.changed().await.is_ok() {} };
-            if tokio::time::timeout(bound, over).await.is_err() {
-                task.abort();
-            }
-        })
-    }
-}
-
-impl Drop for RedisNode {
-    fn drop(&mut self) {
-        // Not aborted: the last lock may be dropped with its engine, and its release is queued. The
-        // task ends when that is answered, at the latest when the lock's TTL is over.
-        self.lane.close();
+        Box::pin(self.server.close(bound))
     }
 }
 

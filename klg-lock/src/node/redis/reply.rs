@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::lane::Redirection;
 use crate::client::resp::Frame;
-use crate::client::{Refusal, server_fault};
+use crate::client::{Address, Refusal, server_fault};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::node::{Occupied, Op, Vote};
 
@@ -40,6 +41,30 @@ pub(super) fn vote(frame: Frame, op: Op) -> Result<Vote, NodeError> {
         },
         other => Err(unexpected(&other)),
     }
+}
+
+/// `MOVED 3999 host:port` and `ASK 3999 host:port`.
+pub(super) fn redirection(refusal: Refusal<'_>) -> Option<Redirection> {
+    let moved = match refusal.code {
+        "MOVED" => true,
+        "ASK" => false,
+        _ => return None,
+    };
+    let (slot, address) = refusal.detail.split_once(' ')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let to = Address::Tcp {
+        // Empty: the host that answered; filled in by who knows it.
+        host: host.trim_matches(['[', ']']).into(),
+        port: port.parse().ok()?,
+    };
+    Some(if moved {
+        Redirection::Moved {
+            slot: slot.parse().ok()?,
+            to,
+        }
+    } else {
+        Redirection::Ask { to }
+    })
 }
 
 /// `-1`: it never expires; `-2`: it expired while the script looked.

@@ -65,6 +65,8 @@ pub(super) struct Form {
     pub(super) prolong: bool,
     /// Not in one call with others: the script for many left it to its own.
     pub(super) alone: bool,
+    /// With `ASKING` before it: the slot is on its way to this server.
+    pub(super) asking: bool,
 }
 
 /// Appends the command for a request.

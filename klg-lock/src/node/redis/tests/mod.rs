@@ -1,5 +1,7 @@
 //! The node against real servers, started for each test.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod faults;
 mod many;
 mod pushes;
