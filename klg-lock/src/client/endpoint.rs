@@ -15,6 +15,10 @@ pub(crate) struct Endpoint {
     pub(crate) kind: Kind,
     pub(crate) credentials: Credentials,
     /// How to sign in at the sentinels, which have users of their own.
+    #[cfg_attr(
+        not(feature = "sentinel"),
+        expect(dead_code, reason = "read where sentinels are asked")
+    )]
     pub(crate) sentinel_credentials: Credentials,
     pub(crate) database: i64,
     pub(crate) protocol: Protocol,

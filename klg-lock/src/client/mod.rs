@@ -28,7 +28,7 @@ pub(crate) use self::backend::Backend;
 pub(crate) use self::backoff::Backoff;
 pub use self::connection::Connection;
 pub(crate) use self::dial::{Dialer, Wire, closed_by_peer};
-pub(crate) use self::endpoint::{Address, Endpoint, Kind, Protocol, TlsFiles};
+pub(crate) use self::endpoint::{Address, Endpoint, Kind, TlsFiles};
 pub(crate) use self::fault::{Refusal, io_fault, refusal_code, server_answer, server_fault};
 pub(crate) use self::feed::Feed;
 pub(crate) use self::handshake::{Mode, Session};

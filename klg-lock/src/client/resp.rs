@@ -119,7 +119,8 @@ impl Inbox {
     }
 
     /// Whether something has arrived that is not yet a whole frame.
-    pub(crate) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.cut == self.bytes.len()
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use klg_lock_tests::Server;
 use redis::{Cmd, PushInfo, Value};
 
+use super::endpoint::Protocol;
 use super::*;
 use crate::error::{Error, NodeError, NodeErrorKind};
 use crate::sync::lock;
