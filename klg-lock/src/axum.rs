@@ -7,7 +7,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use crate::error::{Error, Holder, LockError};
+use crate::error::{CacheError, Error, Holder, LockError};
 
 /// The longest a client is told to stay away. The time that a lock has left is refreshed while its
 /// holder works, so it says little about when the holder will be done.
@@ -158,6 +158,29 @@ impl IntoResponse for Error {
     }
 }
 
+/// `400` for a key that names nothing; `503 Service Unavailable` with `Retry-After` when the server
+/// failed or the registry is shut down; else `500 Internal Server Error`. Details are reported as
+/// `tracing` events, not to the client.
+impl IntoResponse for CacheError {
+    fn into_response(self) -> Response {
+        let message = self.to_string();
+        match self {
+            Self::InvalidKey { .. } => {
+                Problem::new("invalid_key", message).response(StatusCode::BAD_REQUEST, None)
+            }
+            Self::Unavailable { .. } => {
+                tracing::error!(%message, "answering 503");
+                Problem::new("unavailable", "the cache cannot be reached")
+                    .response(StatusCode::SERVICE_UNAVAILABLE, Some(NEXT_RETRY))
+            }
+            Self::Closed => LockError::Closed.into_response(),
+            Self::Encode { .. } | Self::UnknownClient { .. } | Self::NotInitialized => {
+                internal(&message)
+            }
+        }
+    }
+}
+
 /// A mistake in the application, which is nobody else's business.
 fn internal(message: &str) -> Response {
     tracing::error!(%message, "answering 500");
@@ -280,5 +303,16 @@ mod tests {
         };
         assert_eq!(told(down).await.0, 503);
         assert_eq!(told(Error::AlreadyInitialized).await.0, 500);
+    }
+
+    #[tokio::test]
+    async fn errors_of_the_cache_are_told_apart_as_well() {
+        let empty = CacheError::InvalidKey {
+            reason: "the key is empty".into(),
+        };
+        assert_eq!(told(empty).await.0, 400);
+        let (status, retry, _) = told(CacheError::Closed).await;
+        assert_eq!((status, retry.as_deref()), (503, Some("1")));
+        assert_eq!(told(CacheError::NotInitialized).await.0, 500);
     }
 }
