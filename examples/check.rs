@@ -219,10 +219,15 @@ struct Answer {
 
 impl Answer {
     fn to(address: &str, method: &str, path: &str) -> Self {
+        Self::to_json(address, method, path, "")
+    }
+
+    fn to_json(address: &str, method: &str, path: &str, body: &str) -> Self {
+        let length = body.len();
         let mut stream = TcpStream::connect(address).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut text = String::new();
@@ -269,6 +274,20 @@ fn users_service(variables: &[(&str, &str)]) {
     let empty = "/users/decorator/mutex?name=";
     assert_eq!(statuses(address, "GET", empty, 1), [400]);
     assert_eq!(statuses(address, "POST", "/users/getAndSet", 1), [201]);
+
+    // A change is seen at once, although the old answer was cached.
+    let user = "/users/7";
+    assert_eq!(statuses(address, "GET", user, 1), [404]);
+    for name in ["Ann", "Bob"] {
+        let body = format!(r#"{{"name":"{name}"}}"#);
+        assert_eq!(Answer::to_json(address, "PUT", user, &body).status, 204);
+        for _ in 0..2 {
+            let found = Answer::to(address, "GET", user);
+            assert_eq!((found.status, found.body), (200, format!("\"{name}\"")));
+        }
+    }
+    assert_eq!(statuses(address, "DELETE", user, 1), [204]);
+    assert_eq!(statuses(address, "GET", user, 1), [404]);
 }
 
 #[test]

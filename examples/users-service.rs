@@ -1,5 +1,5 @@
-//! A web service: locks by wrapper and by attribute; contention answers 409 and says who holds the
-//! lock; SIGTERM lets requests finish, releases every lock and ends.
+//! A web service: locks by wrapper and by attribute, the store, the cache. Contention answers 409
+//! and says who holds the lock; SIGTERM lets requests finish, releases every lock and ends.
 //!
 //!     cargo run -p klg-lock-examples --example users-service
 //!     curl -i localhost:3000/users/mutex & curl -i localhost:3000/users/mutex
@@ -7,13 +7,15 @@
 //! Needs no server; with REDIS_URI set, the locks are on that Redis, and several of these services
 //! exclude each other. PORT is 3000 unless set.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::Query;
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use klg_lock::{Config, Error, LockError, buffer_lock, mutex_lock};
+use klg_lock::{CacheError, Config, Error, LockError, buffer_lock, mutex_lock};
 use serde::Deserialize;
 use tokio::{net::TcpListener, time::sleep};
 
@@ -24,6 +26,13 @@ type Users = Json<Vec<u32>>;
 
 #[derive(Clone, Copy)]
 struct UsersService;
+
+/// What stands for a database.
+static NAMES: Mutex<BTreeMap<u64, String>> = Mutex::new(BTreeMap::new());
+
+fn names() -> MutexGuard<'static, BTreeMap<u64, String>> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[derive(Deserialize)]
 struct Param {
@@ -69,6 +78,34 @@ impl UsersService {
         store.set_ex("kk", "vvv", Duration::from_secs(60)).await?;
         Ok((StatusCode::CREATED, Json(store.get("kk").await?)))
     }
+
+    /// The second call of one `id` comes from the cache.
+    async fn find(self, id: u64) -> Result<Json<String>, StatusCode> {
+        let load = || async move {
+            sleep(Duration::from_millis(250)).await; // a slow database
+            names().get(&id).cloned().ok_or(StatusCode::NOT_FOUND)
+        };
+        let registry = klg_lock::registry().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        let name = registry.cache().using(format!("user:{id}"), load).await?;
+        Ok(Json(name))
+    }
+
+    async fn save(self, id: u64, param: Param) -> Result<StatusCode, CacheError> {
+        names().insert(id, param.name);
+        self.forget(id).await
+    }
+
+    async fn delete(self, id: u64) -> Result<StatusCode, CacheError> {
+        names().remove(&id);
+        self.forget(id).await
+    }
+
+    /// What is being loaded now, the old name perhaps, does not come back after this.
+    async fn forget(self, id: u64) -> Result<StatusCode, CacheError> {
+        let registry = klg_lock::registry().map_err(|_| CacheError::NotInitialized)?;
+        registry.cache().evict(&format!("user:{id}")).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
 }
 
 fn router(users: UsersService) -> Router {
@@ -84,6 +121,12 @@ fn router(users: UsersService) -> Router {
             get(move |Query(param)| users.decorator_buffer(param)),
         )
         .route("/users/getAndSet", post(move || users.get_and_set()))
+        .route(
+            "/users/{id}",
+            get(move |Path(id)| users.find(id))
+                .put(move |Path(id), Json(param)| users.save(id, param))
+                .delete(move |Path(id)| users.delete(id)),
+        )
 }
 
 #[tokio::main]
