@@ -11,12 +11,12 @@
 //! * [`config`]: [`Config`] and its sections, with every default and its reason
 //! * [`Redlock`], [`LockRequest`], [`Lock`], [`LockHandle`]: the engine, a request, a guard, and the
 //!   handle that a routine gets
-//! * [`store`]: the key-value store on the same clients
-//! * [`LockError`] for locks, [`Error`] for everything else
+//! * [`store`], [`cache`]: the key-value store and the cache, on the same clients
+//! * [`LockError`] for locks, [`CacheError`] for the cache, [`Error`] for everything else
 //!
 //! Knowledge flows one way: attributes and registry know the engine (`redlock`), the engine knows
-//! the port to a node (`node`), and only the node on Redis, the clients (`client`) and the store
-//! know Redis. `memory` is the server inside this process.
+//! the port to a node (`node`), and only the node on Redis, the clients (`client`), the store and
+//! the cache know Redis. `memory` is the server inside this process.
 
 #[cfg(feature = "axum")]
 mod axum;
