@@ -198,7 +198,6 @@ impl Endpoint {
 
     fn several(rest: &str, tls: bool, several: Several) -> Result<Self, Error> {
         let scheme = several.scheme(tls);
-        several.check()?;
         let (user_info, rest) = match rest.rsplit_once('@') {
             Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, rest),
@@ -258,6 +257,8 @@ impl Endpoint {
         if database != 0 {
             label.push_str(&format!("/{database}"));
         }
+        // Last: what is wrong with the URI itself is said whatever the library was built for.
+        several.check()?;
         Ok(Self {
             kind: match master {
                 Some(master) => Kind::Sentinel {

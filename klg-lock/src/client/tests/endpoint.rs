@@ -144,19 +144,14 @@ fn what_is_wrong_is_said_with_the_way_out_and_without_the_password() {
         ("redis://me:sec#ret@h", "%23"),
         ("redis://me:secret@h#insecure", "tls_ca"),
         ("redis://me:secret@a,b", "redis+cluster://"),
-        #[cfg(feature = "cluster")]
         ("redis+cluster://", "at least one host"),
-        #[cfg(feature = "cluster")]
         ("redis+cluster://me:secret@a,,b", "at least one host"),
-        #[cfg(feature = "cluster")]
         ("redis+cluster://me:secret@a/2", "no database but 0"),
-        #[cfg(feature = "sentinel")]
         ("redis+sentinel://me:secret@a,b", "master's name is missing"),
         (
             "redis+sentinel://me:secret@a,b/",
             "master's name is missing",
         ),
-        #[cfg(feature = "sentinel")]
         ("redis+sentinel://me:secret@a/m/x", "database"),
         ("redis+unix://run/r.sock?pass=secret", "absolute path"),
         ("memory://a/b", "nothing but a name"),
