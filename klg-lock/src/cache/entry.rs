@@ -1,7 +1,9 @@
 //! One entry of a cache: its key, and what is special about it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
+use std::hash::Hash;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::codec::Codec;
 use super::run::{Handle, run};
 use super::spec::Spec;
-use super::{direct, refresh};
+use super::{direct, many, refresh};
 use crate::config;
 use crate::error::CacheError;
 
@@ -227,6 +229,24 @@ impl<K: AsRef<str>, C: Codec> CacheEntry<K, C> {
         P: FnOnce(&T) -> bool + Send + 'static,
     {
         refresh::run(self.handle, self.key, self.spec, self.codec, load, keep)
+    }
+
+    /// [`Cache::using_many`](super::Cache::using_many) with the options of this entry, whose own key
+    /// plays no part.
+    pub fn using_many<I, P, F, Fut, T, E>(
+        self,
+        ids: Vec<I>,
+        key_of: P,
+        load: F,
+    ) -> impl Future<Output = Result<HashMap<I, T>, E>> + use<K, C, I, P, F, Fut, T, E>
+    where
+        I: Eq + Hash,
+        P: Fn(&I) -> String,
+        F: FnOnce(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, T>, E>>,
+        T: Serialize + DeserializeOwned,
+    {
+        many::run(self.handle, ids, key_of, self.spec, self.codec, load)
     }
 
     /// The cached value, fresh or in its grace period; loads nothing.

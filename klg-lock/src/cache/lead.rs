@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use tokio::time::{Instant, sleep};
 
 use super::backend::{Begin, Begun};
@@ -230,6 +230,25 @@ impl Drop for Lead {
             give_back(core, full, token, None).await;
             drop(leader);
         }));
+    }
+}
+
+/// Runs one load for several keys, and keeps their tokens meanwhile; tells how long it took.
+pub(crate) async fn run_all<F: Future>(
+    core: &Core,
+    leads: impl Iterator<Item = &Lead>,
+    load: F,
+) -> (Duration, F::Output) {
+    let tokens = leads.filter_map(|lead| Some((&*lead.full, lead.token?)));
+    let renewing = tokens.map(|(full, token)| renew(core, full, token));
+    let renewing = pin!(async {
+        join_all(renewing).await;
+        std::future::pending::<Infallible>().await
+    });
+    let began = Instant::now();
+    match select(pin!(load), renewing).await {
+        Either::Left((output, _)) => (began.elapsed(), output),
+        Either::Right((never, _)) => match never {},
     }
 }
 

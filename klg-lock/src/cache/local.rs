@@ -32,7 +32,7 @@ const PING: Duration = Duration::from_secs(1);
 
 /// The values of one cache in this process.
 pub(crate) struct Local {
-    entries: Moka<Box<str>, Arc<LocalEntry>, RandomState>,
+    entries: Moka<Arc<str>, Arc<LocalEntry>, RandomState>,
     tickets: Arc<Tickets>,
     hasher: RandomState,
     ttl: Duration,
@@ -262,14 +262,14 @@ impl Local {
                 }
             }
         };
-        let weigh = |key: &Box<str>, entry: &Arc<LocalEntry>| {
-            u32::try_from(key.len() + entry.value.len() + OVERHEAD).unwrap_or(u32::MAX)
-        };
         let hasher = tickets.hasher.clone();
         Ok(Some(Self {
             entries: Moka::builder()
                 .max_capacity(config.max_bytes)
-                .weigher(weigh)
+                .weigher(|key: &Arc<str>, entry: &Arc<LocalEntry>| {
+                    let bytes = key.len() + entry.value.len() + OVERHEAD;
+                    u32::try_from(bytes).unwrap_or(u32::MAX)
+                })
                 .build_with_hasher(hasher.clone()),
             tickets,
             hasher,

@@ -2,7 +2,8 @@
 //!
 //! * [`Cache`], [`CacheEntry`]: the handle, and one entry with what is special about it
 //! * `run`: one call from its key to its result; `obtain`: how it comes by its value; `lead`: the
-//!   load; `refresh`: a load behind the caller's back; `direct`: operations without a load
+//!   load; `refresh`: a load behind the caller's back; `direct`: operations without a load;
+//!   `many`: several keys at once
 //! * `judge`: what an entry is worth; `record`: its bytes; `codec`, `none`, `packing`: its value
 //! * `local`: values in this process; `flight`: one load for all callers of this process; `wake`,
 //!   `loading`: who waits for, and who runs, which load
@@ -22,6 +23,7 @@ mod judge;
 mod lead;
 mod loading;
 mod local;
+mod many;
 mod none;
 mod obtain;
 mod packing;
@@ -33,7 +35,9 @@ mod spec;
 mod stats;
 mod wake;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -232,6 +236,47 @@ impl Cache {
             .map(|(key, value)| direct::prepare(&spec, &codec, key.as_ref(), value))
             .collect();
         async move { direct::put_many(handle, spec, prepared?).await }
+    }
+
+    /// Returns the values of several ids: those that are cached, and those that `load` returns for
+    /// the others, which are then cached. `key_of` names the key of an id; ids that `load` leaves
+    /// out are not in the result.
+    ///
+    /// Two such calls do not wait for each other: what somebody else is loading is loaded once more.
+    /// A stale value is served and not loaded anew. See [`CacheEntry::using_many`] for options.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = klg_lock::Config::default().uri("memory://");
+    /// # let cache = klg_lock::Registry::builder().config(config).build().await?.cache();
+    /// use std::collections::HashMap;
+    ///
+    /// let names: HashMap<u32, String> = cache
+    ///     .using_many(vec![1, 2], |id| format!("user:{id}"), |missing| async move {
+    ///         Ok::<_, std::io::Error>(missing.into_iter().map(|id| (id, format!("user {id}"))).collect())
+    ///     })
+    ///     .await?;
+    /// assert_eq!(names[&2], "user 2");
+    /// assert_eq!(cache.get("user:1").await?, Some(names[&1].clone()));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the load; nothing is stored.
+    pub fn using_many<I, P, F, Fut, T, E>(
+        &self,
+        ids: Vec<I>,
+        key_of: P,
+        load: F,
+    ) -> impl Future<Output = Result<HashMap<I, T>, E>> + use<I, P, F, Fut, T, E>
+    where
+        I: Eq + Hash,
+        P: Fn(&I) -> String,
+        F: FnOnce(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, T>, E>>,
+        T: Serialize + DeserializeOwned,
+    {
+        self.entry("").using_many(ids, key_of, load)
     }
 
     /// Removes a value, here and everywhere. What is being loaded now is not stored any more.

@@ -34,6 +34,12 @@ impl Config {
 
     /// A lock and a cached value of one name must not be one key.
     fn keys_apart(&self) -> Broken {
+        let (lock, cache) = (&self.redlock.namespace, &self.cache.namespace);
+        if cache.is_empty() || (lock != cache && lock.starts_with(cache.as_str())) {
+            return Err(format!(
+                "cache.namespace is {cache:?} and redlock.namespace {lock:?}, so that clearing the cache would remove the locks; give the cache a namespace that no lock's key begins with"
+            ));
+        }
         if self.redlock.namespace != self.cache.namespace {
             return Ok(());
         }

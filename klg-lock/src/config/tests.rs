@@ -126,6 +126,13 @@ fn a_stray_brace_in_a_prefix_or_namespace_is_refused() {
 
 #[test]
 fn locks_and_cached_values_may_not_share_keys() {
+    for namespace in ["", "lo"] {
+        let error = refused(&cache(|cache| cache.namespace(namespace)));
+        assert!(
+            error.ends_with("give the cache a namespace that no lock's key begins with"),
+            "{error}"
+        );
+    }
     assert_eq!(
         refused(&cache(|cache| cache.namespace("lock:"))),
         "configuration: redlock.namespace and cache.namespace are both \"lock:\", so that a lock and a cached value of the same name would share a key; give each its own"
