@@ -1,5 +1,7 @@
 //! Runs every example, in memory and on a real Redis, and compares what it prints with
 //! `expected/`, where `[..]` stands for any text; `SNAPSHOTS=overwrite` writes those files anew.
+//!
+//! Run the whole package: given the name of a test, cargo does not build the examples.
 
 // A test fails by panicking, also in its helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -12,7 +14,7 @@ use std::thread;
 
 use klg_lock::Config;
 use klg_lock_tests::poll::wait_until;
-use klg_lock_tests::{Authority, Process, Sentinel, Server};
+use klg_lock_tests::{Authority, Cluster, Process, Sentinel, Server};
 use rustix::process::Signal;
 use snapbox::{Data, assert_data_eq};
 
@@ -143,6 +145,11 @@ fn cached_users_are_in_redis_when_it_runs_again() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.contains("Ann"), "{printed}");
     assert!(!printed.contains("loading"), "{printed}");
+}
+
+#[test]
+fn cluster() {
+    prints_what_is_expected("cluster", &[("REDIS_URI", &Cluster::start().uri())]);
 }
 
 #[test]
