@@ -9,8 +9,11 @@
 //!   `loading`: who waits for, and who runs, which load
 //! * `breaker`, `repeat`: what happens when the server does not answer; `stats`: what happened
 //! * `backend`, `scripts/`: the operations on Redis and on a server in memory
+//! * `attribute`: what the attributes call
 //! * `core`, `clients`, `spec`: what handles share, and what a request asks
 
+#[doc(hidden)]
+pub mod attribute;
 mod backend;
 mod breaker;
 mod clients;
