@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use klg_lock::{LockError, Redlock};
-use klg_lock_tests::Server;
 use klg_lock_tests::engine::{are_clean, key, lock_keys, mutex};
+use klg_lock_tests::{Cluster, Server};
 
 fn odd_names() -> Vec<String> {
     let mut names: Vec<String> = [
@@ -62,6 +62,24 @@ async fn every_text_names_a_resource_of_its_own() {
         lock.release().await.unwrap();
     }
     assert!(are_clean(&servers));
+}
+
+#[tokio::test]
+async fn every_text_can_be_locked_on_a_cluster() {
+    let cluster = Cluster::start();
+    let engine = Redlock::builder().nodes([cluster.uri()]).mutex();
+    let mutex = engine.connect().await.unwrap();
+    for name in odd_names() {
+        let lock = mutex.lock(&name).acquire().await;
+        let lock = lock.unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        assert!(cluster.keys().contains(&key(&name)), "{name:?}");
+        lock.release().await.unwrap();
+    }
+    let left = cluster.keys();
+    assert!(
+        left.iter().all(|key| key.starts_with("redis_fence:")),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]

@@ -49,6 +49,21 @@ async fn shutdown_waits_for_the_routines_that_run() {
     assert!(are_clean(&servers));
 }
 
+/// A lock that ended by its bound while the engine shut down left its key: its holder was told, and
+/// shut down, before the release was queued.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_ends_by_itself_as_the_engine_shuts_down_is_released() {
+    let servers = [Server::start()];
+    for _ in 0..40 {
+        let mutex = mutex(&servers).await;
+        let request = mutex.lock("key1").max_hold(10 * MS);
+        let ended = request.using(async |_| sleep(SECOND).await).await;
+        assert!(matches!(ended, Err(LockError::Lost { .. })), "{ended:?}");
+        mutex.shutdown().await;
+        assert!(are_clean(&servers));
+    }
+}
+
 #[tokio::test]
 async fn waiters_are_told_that_the_engine_is_closed() {
     let servers = [Server::start()];
