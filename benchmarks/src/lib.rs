@@ -5,7 +5,7 @@
 //! cargo run --release -p klg-lock-benchmarks -- all     # about 15 minutes
 //! ```
 //!
-//! Both print a table and write `results.json`: one row for each workload, subject and metric, with
+//! Both print a table, draw `plots/`, and write `results.json`: one row for each workload, subject and metric, with
 //! the median of all rounds and the median of the ratios to `raw` in the same round. It needs
 //! `redis-server` on the path (or named by `REDIS_SERVER`), and Linux.
 //!
@@ -39,18 +39,25 @@
 //! |---|---|
 //! | `workloads.rs` | the workloads and their subjects |
 //! | `case.rs` | one workload: all subjects, round by round |
+//! | `fault.rs` | W7: a node that hangs or dies |
+//! | `facts/` | W8 to W10: waiters, held locks, attributes, the dependency tree |
 //! | `process.rs`, `server.rs`, `machine.rs` | workers and servers seen from the coordinator; processors |
 //! | `order.rs` | what coordinator and workers say to each other |
 //! | `worker.rs` | a worker's loop and its loads |
 //! | `subject/` | what is measured |
 //! | `ground.rs` | where holders would meet |
-//! | `histogram.rs`, `results.rs` | figures |
+//! | `foreign.rs`, `peers/` | peers in other languages, and their drivers |
+//! | `histogram.rs`, `results.rs`, `plot.rs` | figures, and pictures of them |
 
 pub mod case;
+pub mod facts;
+pub mod fault;
+pub mod foreign;
 mod ground;
 mod histogram;
 pub mod machine;
 mod order;
+pub mod plot;
 pub mod process;
 pub mod results;
 mod server;

@@ -1,18 +1,22 @@
 //! The program: measures, writes the results, prints them as a table.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use klg_lock_benchmarks::foreign::Foreign;
 use klg_lock_benchmarks::machine::{description, has_program};
-use klg_lock_benchmarks::results::{Outcome, markdown, write_json};
+use klg_lock_benchmarks::plot;
+use klg_lock_benchmarks::results::{Outcome, Row, markdown, write_json};
 use klg_lock_benchmarks::worker;
-use klg_lock_benchmarks::workloads::{Scale, cases};
+use klg_lock_benchmarks::workloads::{Scale, cases, faults};
 
 const USAGE: &str = "\
 cargo run --release -p klg-lock-benchmarks -- <what>
 
   all              every workload with every peer (about 15 minutes)
   quick            every workload with the peers in Rust (below 3 minutes)
+  size             memory, allocations, dependencies: W8 to W10
   only <name> ..   the workloads whose names begin so, such as W1; with `quick` before it: short
 ";
 
@@ -28,6 +32,7 @@ fn main() -> Result<()> {
         }
         ["all"] => measure(Scale::All, &[]),
         ["quick"] => measure(Scale::Quick, &[]),
+        ["size"] => measure(Scale::All, &["size"]),
         ["only", names @ ..] => measure(Scale::All, names),
         ["quick", "only", names @ ..] => measure(Scale::Quick, names),
         _ => {
@@ -47,17 +52,54 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
                 .iter()
                 .any(|name| workload.split(' ').next() == Some(name))
     };
+    let foreign = match scale {
+        Scale::All => Foreign::install(),
+        Scale::Quick => Foreign::default(),
+    };
     let mut outcomes: Vec<Outcome> = Vec::new();
-    for case in cases(scale) {
+    for case in cases(scale, &foreign) {
         if chosen(&case.workload) {
             outcomes.push(case.run()?);
         }
     }
-    let rows: Vec<_> = outcomes.iter().flat_map(Outcome::rows).collect();
+    for case in faults(scale, &foreign) {
+        if chosen(case.workload()) {
+            outcomes.push(case.run()?);
+        }
+    }
+    let mut rows: Vec<_> = outcomes.iter().flat_map(Outcome::rows).collect();
+    if chosen("size") {
+        rows.extend(sizes(scale)?);
+    }
     println!("{}\n{}", description(), markdown(&rows));
     if names.is_empty() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         write_json(&rows, &folder.join("results.json"))?;
+        plot::draw(&outcomes, &folder.join("plots"))?;
     }
     Ok(())
+}
+
+/// Runs the program whose allocator counts; it is built when it is needed.
+fn sizes(scale: Scale) -> Result<Vec<Row>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            env!("CARGO_PKG_NAME"),
+        ])
+        .args(["--bin", "klg-lock-sizes", "--"])
+        .args((scale == Scale::Quick).then_some("quick"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "klg-lock-sizes: {}", output.status);
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?)
 }

@@ -112,10 +112,16 @@ impl Driver {
         }
     }
 
+    /// Whether it is this library.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.name.starts_with("klg-lock")
+    }
+
     /// Whether its data commands reach the server by scripts only.
     #[must_use]
     pub fn only_scripts(&self) -> bool {
-        self.name.starts_with("klg-lock") || self.name.starts_with("node-redlock")
+        self.is_ours() || self.name.starts_with("node-redlock")
     }
 
     fn command(&self, pinning: Pinning) -> Result<Command> {

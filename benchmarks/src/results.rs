@@ -1,16 +1,16 @@
 //! The figures: rows for programs, a table for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Histogram;
 
 /// One figure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Which workload, and in which variant of it.
     pub workload: String,
@@ -19,9 +19,9 @@ pub struct Row {
     /// Redis nodes that vote.
     pub nodes: usize,
     /// What was measured.
-    pub metric: &'static str,
+    pub metric: String,
     /// In which unit.
-    pub unit: &'static str,
+    pub unit: String,
     /// The median of all rounds.
     pub value: f64,
     /// The median of the rounds' ratios to `raw`, or to what `raw` cannot do the limit.
@@ -38,6 +38,8 @@ pub struct Outcome {
     pub workload: String,
     /// Redis nodes that vote.
     pub nodes: usize,
+    /// How many processes want the lock.
+    pub processes: u32,
     /// Its samples and what its waits took, by subject.
     pub subjects: Vec<(String, Vec<Sample>, Histogram)>,
     /// Whom the ratios refer to.
@@ -56,10 +58,9 @@ impl Outcome {
             .unwrap_or_default();
         let mut rows = Vec::new();
         for (subject, samples, _) in &self.subjects {
-            let Some(first) = samples.first() else {
-                continue;
-            };
-            for metric in first.keys() {
+            // A round that ended early has fewer of them.
+            let metrics: BTreeSet<_> = samples.iter().flat_map(Sample::keys).collect();
+            for metric in metrics {
                 let values = samples
                     .iter()
                     .filter_map(|sample| sample.get(metric).copied());
@@ -74,8 +75,8 @@ impl Outcome {
                     workload: self.workload.clone(),
                     subject: subject.clone(),
                     nodes: self.nodes,
-                    metric: metric.0,
-                    unit: metric.1,
+                    metric: metric.0.to_owned(),
+                    unit: metric.1.to_owned(),
                     value,
                     ratio: median(ratios.collect()),
                 });
@@ -147,8 +148,9 @@ fn table(text: &mut String, rows: &[Row]) {
     let mut metrics: Vec<(&str, &str)> = Vec::new();
     let mut subjects: Vec<&str> = Vec::new();
     for row in rows {
-        if !metrics.contains(&(row.metric, row.unit)) {
-            metrics.push((row.metric, row.unit));
+        let metric = (row.metric.as_str(), row.unit.as_str());
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
         }
         if !subjects.contains(&row.subject.as_str()) {
             subjects.push(&row.subject);
@@ -176,7 +178,9 @@ fn table(text: &mut String, rows: &[Row]) {
         for metric in &metrics {
             let cell = rows
                 .iter()
-                .find(|row| row.subject == subject && (row.metric, row.unit) == *metric)
+                .find(|row| {
+                    row.subject == subject && (row.metric.as_str(), row.unit.as_str()) == *metric
+                })
                 .map(cell)
                 .unwrap_or_default();
             let _ = write!(text, " {cell} |");
@@ -224,6 +228,7 @@ mod tests {
         let outcome = Outcome {
             workload: "W".to_owned(),
             nodes: 1,
+            processes: 1,
             subjects: vec![
                 (
                     "raw".to_owned(),

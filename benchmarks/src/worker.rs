@@ -133,12 +133,10 @@ async fn own(subject: &Subject, key: &str, pairs: u32, most: Duration) -> Seen {
     let mut seen = Seen::default();
     let start = Instant::now();
     let mut before = start;
-    while seen.count < u64::from(pairs) && before < start + most {
+    while seen.count < u64::from(pairs) && before < start + most && seen.errors.len() < MOST_ERRORS
+    {
         if let Err(error) = subject.run(key, async || ()).await {
             seen.errors.push(format!("{error:#}"));
-            if seen.errors.len() >= MOST_ERRORS {
-                break;
-            }
         }
         let now = Instant::now();
         seen.times.push(nanos(now - before));

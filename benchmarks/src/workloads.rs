@@ -1,8 +1,10 @@
-//! The workloads W1 to W6, each with its subjects.
+//! The workloads W1 to W7, each with its subjects.
 
 use std::time::Duration;
 
 use crate::case::{Case, Load};
+use crate::fault::{Fault, FaultCase};
+use crate::foreign::Foreign;
 use crate::machine::Pinning;
 use crate::process::Driver;
 
@@ -15,29 +17,36 @@ pub enum Scale {
     Quick,
 }
 
-impl Scale {
-    fn rounds(self) -> u32 {
-        match self {
-            Self::All => 7,
-            Self::Quick => 5,
-        }
-    }
+/// Rounds that count, of every workload.
+const ROUNDS: u32 = 5;
 
-    fn window(self, all: u64, quick: u64) -> Duration {
-        Duration::from_millis(match self {
+impl Scale {
+    fn pick<T>(self, all: T, quick: T) -> T {
+        match self {
             Self::All => all,
             Self::Quick => quick,
-        })
+        }
     }
 }
 
 /// All cases in the order of measuring.
 #[must_use]
-pub fn cases(scale: Scale) -> Vec<Case> {
+pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<Case> {
     let mut cases = sequential(scale);
     cases.extend(parallel(scale));
     cases.extend(contended(scale));
+    cases.extend(sweep(scale));
     cases.extend(hand_off(scale));
+    for case in &mut cases {
+        // The sweep shows how costs grow, not who is there; across two cores, W1 is about us.
+        if case.workload.starts_with("W4p") || case.workload.ends_with("two cores") {
+            continue;
+        }
+        case.drivers.extend(foreign.node.iter().cloned());
+        if case.nodes == 1 {
+            case.drivers.extend(foreign.python.iter().cloned());
+        }
+    }
     cases
 }
 
@@ -47,11 +56,18 @@ fn case(workload: &str, nodes: usize, load: Load, subjects: &[&str]) -> Case {
         nodes,
         pinning: Pinning::TwoCores,
         load,
-        rounds: 0,
+        rounds: ROUNDS,
         window: Duration::ZERO,
         drivers: subjects.iter().map(|name| Driver::own(name)).collect(),
         reference: "raw",
     }
+}
+
+fn with_window(mut cases: Vec<Case>, millis: u64) -> Vec<Case> {
+    for case in &mut cases {
+        case.window = Duration::from_millis(millis);
+    }
+    cases
 }
 
 fn sequential(scale: Scale) -> Vec<Case> {
@@ -77,17 +93,17 @@ fn sequential(scale: Scale) -> Vec<Case> {
         pinning: Pinning::OneCore,
         ..case("W1 in sequence, one core", nodes, load, subjects)
     };
-    let mut cases = vec![
-        one_core(1, &one),
-        case("W1 in sequence, two cores", 1, load, &five),
-        one_core(5, &five),
-        case("W1 in sequence, two cores", 5, load, &five),
-    ];
-    for case in &mut cases {
-        case.rounds = scale.rounds();
-        case.window = scale.window(1000, 300);
-    }
-    cases
+    let two_cores = |nodes| case("W1 in sequence, two cores", nodes, load, &five);
+    let cases = scale.pick(
+        vec![
+            one_core(1, &one),
+            two_cores(1),
+            one_core(5, &five),
+            two_cores(5),
+        ],
+        vec![one_core(1, &one), two_cores(5)],
+    );
+    with_window(cases, scale.pick(700, 150))
 }
 
 fn parallel(scale: Scale) -> Vec<Case> {
@@ -99,21 +115,19 @@ fn parallel(scale: Scale) -> Vec<Case> {
         "rslock",
         "distributed-lock",
     ];
-    [1, 5]
-        .map(|nodes| Case {
-            rounds: scale.rounds(),
-            window: scale.window(1500, 500),
-            ..case("W2 64 tasks, 64 keys", nodes, load, &subjects)
-        })
-        .into()
+    let cases = [1, 5].map(|nodes| case("W2 64 tasks, 64 keys", nodes, load, &subjects));
+    with_window(cases.into(), scale.pick(1000, 250))
 }
 
-fn contended(scale: Scale) -> Vec<Case> {
-    let load = |processes, tasks, hold| Load::One {
+fn one_key(processes: u32, tasks: u32, hold: u64) -> Load {
+    Load::One {
         processes,
         tasks,
         hold: Duration::from_millis(hold),
-    };
+    }
+}
+
+fn contended(scale: Scale) -> Vec<Case> {
     let one = [
         "raw",
         "klg-lock",
@@ -125,47 +139,59 @@ fn contended(scale: Scale) -> Vec<Case> {
     let held = ["raw", "klg-lock", "klg-lock strict", "rslock", "BLPOP"];
     let five = ["raw", "klg-lock", "klg-lock strict", "rslock"];
     let mut cases = vec![
-        case("W3 one key, 32 tasks", 1, load(1, 32, 0), &one),
-        case("W3 one key, 32 tasks", 5, load(1, 32, 0), &five),
-        case("W3h one key, 32 tasks, 1 ms", 1, load(1, 32, 1), &held),
-        case("W4 one key, 4 × 8 tasks", 1, load(4, 8, 0), &held),
-        case("W4 one key, 4 × 8 tasks", 5, load(4, 8, 0), &five),
+        case("W3 one key, 32 tasks", 1, one_key(1, 32, 0), &one),
+        case("W3h one key, 32 tasks, 1 ms", 1, one_key(1, 32, 1), &held),
+        case("W4 one key, 4 × 8 tasks", 1, one_key(4, 8, 0), &held),
+        case("W4 one key, 4 × 8 tasks", 5, one_key(4, 8, 0), &five),
     ];
+    if scale == Scale::All {
+        cases.push(case("W3 one key, 32 tasks", 5, one_key(1, 32, 0), &five));
+    }
+    with_window(cases, scale.pick(1500, 300))
+}
+
+/// What a lock costs as more and more processes want it, one task in each.
+fn sweep(scale: Scale) -> Vec<Case> {
+    let subjects = ["klg-lock", "raw", "rslock", "BLPOP"];
+    let counts: &[u32] = scale.pick(&[1, 2, 4, 8, 16, 32], &[1, 4, 16]);
+    let cases = counts.iter().map(|count| {
+        let workload = format!("W4p one key, {count} processes");
+        case(&workload, 1, one_key(*count, 1, 0), &subjects)
+    });
+    with_window(cases.collect(), scale.pick(600, 200))
+}
+
+fn hand_off(scale: Scale) -> Vec<Case> {
+    let load = Load::HandOff {
+        hold: Duration::from_millis(50),
+        times: scale.pick(20, 5),
+    };
+    let name = "W5 hand-off between processes, 50 ms";
+    let one = ["raw", "klg-lock", "rslock", "BLPOP", "PUBLISH"];
+    let five = ["raw", "klg-lock", "rslock"];
+    let mut cases = vec![case(name, 1, load, &one), case(name, 5, load, &five)];
     for case in &mut cases {
-        case.rounds = scale.rounds();
-        case.window = scale.window(2500, 800);
+        case.reference = "BLPOP";
     }
     cases
 }
 
-fn hand_off(scale: Scale) -> Vec<Case> {
-    let load = |hold, times| Load::HandOff {
-        hold: Duration::from_millis(hold),
-        times,
-    };
-    let (rounds, times) = match scale {
-        Scale::All => (7, 40),
-        Scale::Quick => (5, 12),
-    };
-    let one = ["raw", "klg-lock", "rslock", "BLPOP", "PUBLISH"];
-    let five = ["raw", "klg-lock", "rslock"];
-    let mut cases = vec![
-        case(
-            "W5 hand-off between processes, 50 ms",
-            1,
-            load(50, times),
-            &one,
-        ),
-        case(
-            "W5 hand-off between processes, 50 ms",
-            5,
-            load(50, times),
-            &five,
-        ),
-    ];
-    for case in &mut cases {
-        case.rounds = rounds;
-        case.reference = "BLPOP";
-    }
-    cases
+/// The faults, W7.
+#[must_use]
+pub fn faults(scale: Scale, foreign: &Foreign) -> Vec<FaultCase> {
+    let subjects: &[&str] = scale.pick(
+        &["raw", "klg-lock", "rslock", "redlock", "distributed-lock"],
+        &["raw", "klg-lock", "rslock", "distributed-lock"],
+    );
+    [Fault::Hung, Fault::Killed]
+        .map(|fault| FaultCase {
+            fault,
+            rounds: scale.pick(3, 1),
+            drivers: subjects
+                .iter()
+                .map(|name| Driver::own(name))
+                .chain(foreign.node.iter().cloned())
+                .collect(),
+        })
+        .into()
 }
