@@ -1,5 +1,7 @@
 //! Links against real servers, started for each test.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod endpoint;
 mod faults;
 #[cfg(feature = "sentinel")]

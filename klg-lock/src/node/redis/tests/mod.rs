@@ -3,6 +3,8 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod faults;
+#[cfg(any(feature = "sentinel", feature = "tls"))]
+mod kinds;
 mod many;
 mod pushes;
 mod scripts;
