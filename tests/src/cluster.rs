@@ -76,10 +76,22 @@ impl Cluster {
         self.masters[0].control().ask(&["CLUSTER", "KEYSLOT", key])
     }
 
-    /// The index of the master that owns a slot now.
+    /// The index of the master that owns a slot now, once all of them say the same.
+    ///
+    /// Right after a move, gossip that was on its way may turn one of them back for a moment.
     #[must_use]
     pub fn owner(&self, slot: u16) -> usize {
-        let nodes: String = self.masters[0].control().ask(&["CLUSTER", "NODES"]);
+        let mut owner = None;
+        wait_until("the masters agree on the owner of a slot", || {
+            let seen = [0, 1, 2].map(|index| self.owner_seen_by(index, slot));
+            owner = seen[0].filter(|_| seen.iter().all(|other| *other == seen[0]));
+            owner.is_some()
+        });
+        owner.expect("waited for")
+    }
+
+    fn owner_seen_by(&self, index: usize, slot: u16) -> Option<usize> {
+        let nodes: String = self.control(index).ask(&["CLUSTER", "NODES"]);
         let mine = |line: &str| {
             line.split(' ').skip(8).any(|range| {
                 let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -87,9 +99,9 @@ impl Cluster {
                 matches!(bounds, (Ok(first), Ok(last)) if (first..=last).contains(&slot))
             })
         };
-        let line = nodes.lines().find(|line| mine(line)).expect("an owner");
-        let id = line.split(' ').next().unwrap();
-        (0..3).find(|&index| self.id(index) == id).unwrap()
+        let line = nodes.lines().find(|line| mine(line))?;
+        let id = line.split(' ').next()?;
+        (0..3).find(|&index| self.id(index) == id)
     }
 
     /// Begins to move a slot: from now on the old owner answers `ASK` for keys that it lacks.
