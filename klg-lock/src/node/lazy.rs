@@ -39,7 +39,7 @@ enum Phase {
 type Waiting = (Request, oneshot::Sender<Result<Vote, NodeError>>);
 
 impl LazyNode {
-    pub(crate) fn new(endpoint: Endpoint, options: NodeOptions) -> Arc<dyn Node> {
+    pub(crate) fn boxed(endpoint: Endpoint, options: NodeOptions) -> Arc<dyn Node> {
         let state = State {
             phase: Phase::Idle,
             sink: None,

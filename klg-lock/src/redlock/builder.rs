@@ -224,7 +224,7 @@ pub(crate) async fn connect(
             futures_util::future::try_join_all(opening).await?
         }
         Start::AtFirstUse => {
-            let lazy = |endpoint: &Endpoint| LazyNode::new(endpoint.clone(), options.clone());
+            let lazy = |endpoint: &Endpoint| LazyNode::boxed(endpoint.clone(), options.clone());
             endpoints.iter().map(lazy).collect()
         }
     };

@@ -43,7 +43,7 @@ impl Core {
         clock: Arc<dyn Clock>,
         keeper: Arc<Keeper>,
     ) -> Arc<Self> {
-        if nodes.len() > 1 && nodes.len() % 2 == 0 {
+        if nodes.len() > 1 && nodes.len().is_multiple_of(2) {
             tracing::warn!(
                 nodes = nodes.len(),
                 "an even number of Redlock nodes tolerates no more failures than one node fewer"

@@ -54,6 +54,13 @@ struct Order {
     answer: Option<Answer>,
 }
 
+/// What the task does in one turn, and how long it sleeps after it.
+struct Due {
+    orders: Vec<Order>,
+    leases: Vec<Arc<Lease>>,
+    sleep: Option<Duration>,
+}
+
 impl Keeper {
     /// Starts the task on the current runtime.
     pub(crate) fn start(clock: Arc<dyn Clock>) -> Arc<Self> {
@@ -136,7 +143,7 @@ impl Shared {
     }
 
     /// Everything that is due, and how long to sleep after it.
-    fn take_due(&self, room: usize) -> Option<(Vec<Order>, Vec<Arc<Lease>>, Option<Duration>)> {
+    fn take_due(&self, room: usize) -> Option<Due> {
         let now = self.clock.now();
         let mut agenda = lock(&self.agenda);
         if agenda.stopped {
@@ -159,7 +166,11 @@ impl Shared {
             .first_key_value()
             .map(|((at, _), _)| at.since(now).min(LONGEST_SLEEP));
         agenda.next_look = sleep.map(|sleep| now + sleep);
-        Some((orders, due, sleep))
+        Some(Due {
+            orders,
+            leases: due,
+            sleep,
+        })
     }
 }
 
@@ -167,15 +178,20 @@ async fn run(shared: Arc<Shared>) {
     let mut rounds: FuturesUnordered<Round> = FuturesUnordered::new();
     loop {
         let room = IN_FLIGHT.saturating_sub(rounds.len());
-        let Some((orders, due, mut sleep)) = shared.take_due(room) else {
+        let Some(due) = shared.take_due(room) else {
             return;
         };
+        let Due {
+            orders,
+            leases,
+            mut sleep,
+        } = due;
         rounds.extend(
             orders
                 .into_iter()
                 .map(|order| extend(Arc::clone(&shared), order)),
         );
-        for lease in due {
+        for lease in leases {
             lease.schedule(None);
             let (todo, look) = lease.due();
             match todo {

@@ -151,15 +151,12 @@ impl LockRequest {
     ///
     /// # Cancel safety
     /// Dropping the future drops the routine and then releases the lock in the background.
-    pub fn using<F, Fut>(
-        self,
-        routine: F,
-    ) -> impl Future<Output = Result<Fut::Output, LockError>> + use<F, Fut>
+    pub async fn using<F, Fut>(self, routine: F) -> Result<Fut::Output, LockError>
     where
         F: FnOnce(LockHandle) -> Fut,
         Fut: Future,
     {
-        async move { self.enter().await?.run(routine).await }
+        self.enter().await?.run(routine).await
     }
 
     /// Like [`using`](Self::using), for a routine with errors of its own: one `?` for both.
@@ -169,16 +166,13 @@ impl LockRequest {
     ///
     /// # Cancel safety
     /// As [`using`](Self::using).
-    pub fn try_using<F, Fut, T, E>(
-        self,
-        routine: F,
-    ) -> impl Future<Output = Result<T, E>> + use<F, Fut, T, E>
+    pub async fn try_using<F, Fut, T, E>(self, routine: F) -> Result<T, E>
     where
         F: FnOnce(LockHandle) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: From<LockError>,
     {
-        async move { self.using(routine).await? }
+        self.using(routine).await?
     }
 
     /// Acquires the lock for a routine that is yet to come.

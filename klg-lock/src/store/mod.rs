@@ -48,8 +48,8 @@ use crate::error::Error;
 /// store has no method for go over [`connection`](Self::connection), without the prefix.
 ///
 /// Methods return a [`Call`], which is sent when it is awaited and borrows nothing. Their errors
-/// are [`Error::Redis`](crate::Error::Redis) where the server refused a command or did not answer
-/// in time, and [`Error::Value`](crate::Error::Value) where something else is stored under the key
+/// are [`Error::Redis`] where the server refused a command or did not answer
+/// in time, and [`Error::Value`] where something else is stored under the key
 /// than was asked for; each names the client, the key and the way out. A command that was under
 /// way when the connection broke is not repeated: it may have been carried out.
 ///
@@ -74,8 +74,8 @@ impl Store {
     /// Connects a client of one's own, which belongs to no registry.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for settings that cannot work;
-    /// [`Error::Redis`](crate::Error::Redis) for a server that will never serve, such as one that
+    /// [`Error::Config`] for settings that cannot work;
+    /// [`Error::Redis`] for a server that will never serve, such as one that
     /// refuses the password. One that is merely away is an error only where the settings say so.
     ///
     /// # Cancel safety

@@ -9,7 +9,7 @@ use redis::Value;
 use super::value::{CodecError, Decode};
 
 /// A type that the answer to one command can be read as: `()`, numbers, `bool`, [`Expiry`],
-/// [`Reply`](super::Reply), and `Option`, `Vec` and `HashMap` of what [`Decode`]s.
+/// and `Option`, `Vec` and `HashMap` of what [`Decode`]s.
 ///
 /// It is implemented here and nowhere else.
 pub trait FromReply: sealed::FromReply {}
