@@ -431,7 +431,7 @@ everywhere! {
                 tokio::task::yield_now().await;
                 source.value().await
             }));
-            drop(dropped.await);
+            let _ = dropped.await;
             let begun = tokio::time::Instant::now();
             ok(cache.using(&key, || source.value())).await;
             // Well below the lease of a token that nobody gave back.
