@@ -481,6 +481,33 @@ everywhere! {
         assert_eq!(cache.stats().of("default").unwrap().discarded, 2);
     }
 
+    // A fill succeeds though a tag was evicted meanwhile, since the token is the key's: whoever came
+    // after that eviction used to be given the old value with those who waited.
+    whoever_comes_after_the_eviction_of_a_tag_is_not_given_the_load_before_it(registry, settings()) {
+        let cache = registry.cache();
+        let source = Source::default();
+        let (finish, wait) = tokio::sync::oneshot::channel::<()>();
+        let before = tokio::spawn({
+            let (entry, source) = (cache.entry("k").tags(["t"]), source.clone());
+            entry.using_value(move || async move {
+                let old = source.next();
+                let _ = wait.await;
+                old
+            })
+        });
+        within(SECOND * 10, "the load has begun", || source.loads() == 1).await;
+        cache.evict_tag_strict("t").await.unwrap();
+        let after = tokio::spawn({
+            let (entry, source) = (cache.entry("k").tags(["t"]), source.clone());
+            entry.using_value(move || async move { source.next() })
+        });
+        let waits = || cache.stats().of("default").unwrap().misses == 2;
+        within(SECOND * 10, "the second caller waits", waits).await;
+        finish.send(()).unwrap();
+        assert_eq!(before.await.unwrap(), 1);
+        assert_eq!(after.await.unwrap(), 2);
+    }
+
     what_happened_is_counted_by_name(registry, settings()) {
         let users = registry.cache().named("users");
         let source = Source::default();

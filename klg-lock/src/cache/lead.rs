@@ -81,12 +81,10 @@ impl Lead {
             Err(_) => {
                 // Behind the request on the same connection, if that is still there.
                 if let Some(token) = self.token.take() {
-                    drop(core.runtime.spawn(give_back(
-                        core.clone(),
-                        self.full.clone(),
-                        token,
-                        None,
-                    )));
+                    drop(
+                        core.runtime
+                            .spawn(give_back(core.clone(), self.full.clone(), token)),
+                    );
                 }
             }
         }
@@ -159,15 +157,16 @@ impl Lead {
         let core = self.core.clone();
         let full = self.full.clone();
         let leader = self.leader.take();
+        let stands = Standing::of(&core, spec, &self.epochs);
         let Some((ttl, stale)) = loaded.ttl else {
             let value = loaded.value.into();
-            give_back(
-                core,
-                full,
-                token,
-                leader.map(|leader| (leader, value, upto)),
-            )
-            .await;
+            let given_back = give_back(core.clone(), full, token).await;
+            if let Some(leader) = leader
+                && given_back
+                && stands.holds(&core, upto).await
+            {
+                leader.share(found(value, token), upto);
+            }
             return;
         };
         let tags = spec.tags().iter().map(|tag| &**tag);
@@ -194,7 +193,9 @@ impl Lead {
             .await;
         match filled {
             Ok(true) => {
-                if let Some(leader) = leader {
+                if let Some(leader) = leader
+                    && stands.holds(&core, upto).await
+                {
                     leader.share(found(loaded.value.into(), stamp), upto);
                 }
             }
@@ -208,7 +209,7 @@ impl Lead {
         if let Some(token) = self.token.take() {
             let core = self.core.clone();
             let full = self.full.clone();
-            give_back(core, full, token, None).await;
+            give_back(core, full, token).await;
         }
         let (found, until) = self.fallback.take()?;
         (Instant::now() < until).then_some(found)
@@ -227,7 +228,7 @@ impl Drop for Lead {
         let full = self.full.clone();
         let runtime = core.runtime.clone();
         drop(runtime.spawn(async move {
-            give_back(core, full, token, None).await;
+            give_back(core, full, token).await;
             drop(leader);
         }));
     }
@@ -267,13 +268,8 @@ async fn renew(core: &Core, full: &str, token: Nonce) -> Infallible {
     }
 }
 
-/// Gives a token back. What was loaded and is not to be kept is shared, if the token was still good.
-async fn give_back(
-    core: Arc<Core>,
-    full: Box<str>,
-    token: Nonce,
-    share: Option<(Leader, Bytes, u64)>,
-) {
+/// Gives a token back; `false`: it was gone already, or nobody knows.
+async fn give_back(core: Arc<Core>, full: Box<str>, token: Nonce) -> bool {
     let given_back = core
         .owned(move |core| async move {
             let abandon = core.backend.abandon(&full, token);
@@ -282,7 +278,30 @@ async fn give_back(
             abandoned
         })
         .await;
-    if let (Ok(true), Some((leader, value, upto))) = (given_back, share) {
-        leader.share(found(value, token), upto);
+    matches!(given_back, Ok(true))
+}
+
+/// The epochs in which a load began. The token tells of evictions of the key; of those of its tags
+/// only these do.
+struct Standing {
+    tags: Vec<Box<str>>,
+    epochs: Vec<Nonce>,
+}
+
+impl Standing {
+    fn of(core: &Core, spec: &Spec, epochs: &[Nonce]) -> Self {
+        Self {
+            tags: spec.tags().iter().map(|tag| core.tag(tag)).collect(),
+            epochs: epochs.to_vec(),
+        }
+    }
+
+    /// Whether no tag has been evicted since; asked only where somebody waits for the answer.
+    async fn holds(&self, core: &Core, waiting: u64) -> bool {
+        if self.tags.is_empty() || waiting == 0 {
+            return true;
+        }
+        let now = core.guarded(false, core.backend.epochs(&self.tags)).await;
+        now.is_ok_and(|now| now.into_iter().eq(self.epochs.iter().copied().map(Some)))
     }
 }
