@@ -169,3 +169,26 @@ async fn a_repeated_release_is_no_loss() {
     servers[0].heal();
     releasing.await.unwrap().unwrap();
 }
+
+/// "`Lost` within the validity of its lock": keys that expire while the release is on its way were
+/// not lost.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_arrives_after_the_end_is_no_loss() {
+    let servers = servers("late", 1);
+    let redlock = engine(&servers).await;
+    let request = redlock.lock("k").ttl(ms(200)).auto_extend(false);
+    let lock = request.acquire().await.unwrap();
+    sleep(ms(150)).await;
+    servers[0].delay_requests(ms(100));
+    assert!(lock.is_valid());
+    lock.release().await.unwrap();
+    // One that is deleted by hand is.
+    servers[0].heal();
+    let lock = redlock.lock("k").acquire().await.unwrap();
+    servers[0].delete("redis_lock:k");
+    let released = lock.release().await;
+    assert!(
+        matches!(released, Err(LockError::Lost { .. })),
+        "{released:?}"
+    );
+}

@@ -335,6 +335,8 @@ impl Lock {
         };
         match confirmed.await {
             Release::Done => Ok(()),
+            // It was valid when it was given up; that its keys have expired on the way is no loss.
+            Release::Gone if hold.lease.has_expired() => Ok(()),
             Release::Gone => Err(hold.lost_error()),
             Release::Unsure(votes) => Err(LockError::Unavailable {
                 resource: hold.resource(),

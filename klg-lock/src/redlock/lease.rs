@@ -129,6 +129,11 @@ impl Lease {
         }
     }
 
+    /// Whether its validity has ended by the clock, whatever the nodes said.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.now() >= lock(&self.state).valid_until
+    }
+
     pub(crate) fn take_token(&self) -> Option<FencingToken> {
         lock(&self.state).tokens.take()
     }
