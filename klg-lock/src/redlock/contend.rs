@@ -177,7 +177,7 @@ impl LockRequest {
                     drop(pending);
                     let busy = busy(&refusal);
                     if refusal.split && (self.wait.is_some() || splits < SPLIT_TRIES) {
-                        let pause = delays.after_split(splits);
+                        let pause = delays.after_split(splits, core.round_trip());
                         splits += 1;
                         self.check_count(keys, progress, &busy)?;
                         tokio::time::sleep(pause).await;

@@ -113,8 +113,12 @@ impl Core {
     /// How long the local head waits before it asks again, so that other processes get a chance:
     /// at least two round trips, in which their wake-up and their attempt arrive.
     pub(crate) fn courtesy(&self) -> Duration {
-        let round_trip = Duration::from_micros(self.round_trip.load(Ordering::Relaxed));
-        (round_trip * 2).max(Duration::from_millis(1))
+        (self.round_trip() * 2).max(Duration::from_millis(1))
+    }
+
+    /// How long attempts have taken lately.
+    pub(crate) fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip.load(Ordering::Relaxed))
     }
 
     pub(crate) fn record_round_trip(&self, took: Duration) {

@@ -125,10 +125,12 @@ impl Delays {
     }
 
     /// The pause after the `split`-th split vote in a row (counted from 0): random, and growing up
-    /// to 16 ms, so that contenders of a few round trips apart find one winner.
-    pub(crate) fn after_split(&mut self, split: u32) -> Duration {
+    /// to 16 ms or eight round trips, whichever is more. A pause that is shorter than a round trip
+    /// leaves contenders as close together as they were.
+    pub(crate) fn after_split(&mut self, split: u32, round_trip: Duration) -> Duration {
         let span = Duration::from_millis(1 << split.min(4));
-        Duration::from_micros(200) + self.up_to(span)
+        let trips = round_trip.saturating_mul(1 << split.min(3));
+        Duration::from_micros(200) + self.up_to(span.max(trips))
     }
 }
 
@@ -166,7 +168,10 @@ mod tests {
         #[test]
         fn a_split_is_resolved_in_milliseconds(seed: u64, split in 0_u32..100) {
             let mut delays = Retry::default().delays_from(SmallRng::seed_from_u64(seed));
-            prop_assert!(delays.after_split(split) <= Duration::from_millis(17));
+            let near = Duration::from_millis(1);
+            prop_assert!(delays.after_split(split, near) <= Duration::from_millis(17));
+            let far = Duration::from_millis(30);
+            prop_assert!(delays.after_split(split, far) <= far * 8 + near);
         }
     }
 }
