@@ -18,8 +18,6 @@ pub enum Rule {
     ReleaseDeletes,
     /// Nothing of a value is carried out after its release; broken: its acquire is repeated then.
     NothingAfterRelease,
-    /// An extension needs the key to be there with the value.
-    ExtensionNeedsKey,
     /// Fencing numbers are counted on from the last; broken: each acquire starts anew.
     CounterGoesOn,
     /// A raise is stored.

@@ -53,13 +53,6 @@ pub(super) fn break_rule(
             execute(ks, &with(request, acquire))?;
             Ok(vote)
         }
-        (Rule::ExtensionNeedsKey, Op::Extend { ttl, reserve }) => {
-            let acquire = Op::Acquire { ttl, reserve };
-            match execute(ks, &with(request, acquire))? {
-                Vote::Held(_) => Ok(Vote::Granted { end: 0 }),
-                vote => Ok(vote),
-            }
-        }
         (Rule::CounterGoesOn, Op::Acquire { reserve: end, .. }) => {
             let vote = execute(ks, request)?;
             Ok(match vote {
