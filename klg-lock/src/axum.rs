@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(parts.headers[header::CONTENT_TYPE], "application/json");
         let retry = parts.headers.get(header::RETRY_AFTER);
         let retry = retry.map(|value| value.to_str().unwrap().to_owned());
-        let bytes = axum::body::to_bytes(body.into(), 4096).await.unwrap();
+        let bytes = axum::body::to_bytes(body, 4096).await.unwrap();
         let json = serde_json::from_slice(&bytes).unwrap();
         (parts.status.as_u16(), retry, json)
     }

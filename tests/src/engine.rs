@@ -13,7 +13,6 @@ pub fn uris(servers: &[Server]) -> Vec<String> {
 }
 
 /// An engine on some servers, everything else at its default; `.mutex()` or `.buffer(..)` follows.
-#[must_use]
 pub fn engine(servers: &[Server]) -> RedlockBuilder {
     Redlock::builder().nodes(uris(servers))
 }

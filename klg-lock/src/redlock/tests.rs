@@ -69,7 +69,7 @@ async fn another_engine_is_contended_and_told_who_holds_it() {
     assert!(seen.since.is_some() && seen.remaining.is_some_and(|r| r <= TTL));
     drop(lock);
     assert_eq!(b.inspect("k").await.unwrap(), None);
-    b.lock("k").acquire().await.unwrap();
+    let _lock = b.lock("k").acquire().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn without_extension_a_body_is_cancelled_when_validity_ends() {
         .unwrap_err();
     assert!(matches!(error, LockError::Lost { .. }), "{error}");
     assert!(began.elapsed() < TTL && began.elapsed() > TTL.mul_f64(0.98));
-    redlock.lock("k").acquire().await.unwrap();
+    let _lock = redlock.lock("k").acquire().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -448,7 +448,7 @@ async fn a_fair_waiter_whose_process_died_is_passed_over() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     let began = tokio::time::Instant::now();
     holder.release().await.unwrap();
-    waiter.await.unwrap().unwrap();
+    let _lock = waiter.await.unwrap().unwrap();
     assert!(
         began.elapsed() < Duration::from_secs(7),
         "{:?}",
