@@ -1,5 +1,10 @@
 //! The checker of the random worlds is tested itself: servers that break a rule are found out.
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the two programs that share it each use a part"
+)]
 mod sim;
 
 use klg_lock::testing::Rule;

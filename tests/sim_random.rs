@@ -3,6 +3,11 @@
 //! `KLG_SIM_SEEDS=2000 cargo test -p klg-lock-tests --test sim_random` looks longer,
 //! `KLG_SIM_SEED=17` at one seed alone.
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the two programs that share it each use a part"
+)]
 mod sim;
 
 use sim::{Faults, Plan, Tally, run, seeds};
