@@ -54,6 +54,7 @@ impl LockRequest {
         };
         match place.seat.called().await {
             Call::Dismissed(busy) => Err(contended(keys, busy)),
+            Call::Failed(votes) => Err(unavailable(keys, votes)),
             Call::Closed => Err(LockError::Closed),
             Call::Take(lease) => {
                 let lease = Unclaimed { lease: Some(lease) };
@@ -222,6 +223,7 @@ impl LockRequest {
                     if self.wait.is_none() || hopeless || last {
                         return Err(unavailable(keys, votes));
                     }
+                    core.queues.failed(&seat, &votes);
                     progress.outage(votes);
                     let pause = delays.next().unwrap_or_default();
                     self.sleep_or_woken(&seat, 1, pause).await?;

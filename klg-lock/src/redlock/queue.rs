@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::guard::Hold;
 use super::lease::Lease;
-use crate::error::Holder;
+use crate::error::{Holder, Votes};
 use crate::node::KeySet;
 use crate::sync::lock;
 
@@ -85,6 +85,8 @@ enum Turn {
     Holding(Weak<Hold>),
     /// Sent away: not patient, and somebody holds it.
     Dismissed(Busy),
+    /// Sent away: not patient, and the nodes could not be asked.
+    Failed(Votes),
     Closed,
 }
 
@@ -98,6 +100,7 @@ pub(crate) enum Call {
     /// Go on with this lease.
     Take(Arc<Lease>),
     Dismissed(Busy),
+    Failed(Votes),
     Closed,
 }
 
@@ -228,6 +231,11 @@ impl Queues {
         inner.dismiss_behind(seat, busy);
     }
 
+    /// The nodes could not be asked: those who do not wait are told so.
+    pub(crate) fn failed(&self, seat: &Arc<Seat>, votes: &Votes) {
+        lock(&self.inner).send_away_behind(seat, || Turn::Failed(votes.clone()));
+    }
+
     /// A push from node `index` for `key`, or for everything. Answers the leases that may be gone.
     pub(crate) fn pushed(&self, index: usize, key: Option<&str>) -> Vec<Arc<Lease>> {
         let inner = lock(&self.inner);
@@ -336,6 +344,8 @@ impl Line {
             Turn::Asking {
                 refused: Some(busy),
             } => Some(busy.clone()),
+            // It waits for another of its resources, so that this one is as good as held.
+            Turn::Waiting if front.terms.patient => Some(Busy::default()),
             // Those who wait came because it was held, and are next.
             _ => self
                 .seats
@@ -426,6 +436,11 @@ impl Inner {
     }
 
     fn dismiss_behind(&mut self, seat: &Arc<Seat>, busy: &Busy) {
+        self.send_away_behind(seat, || Turn::Dismissed(busy.clone()));
+    }
+
+    /// Sends those away behind `seat` who do not wait.
+    fn send_away_behind(&mut self, seat: &Arc<Seat>, turn: impl Fn() -> Turn) {
         if !self.has_impatient(seat) {
             return;
         }
@@ -440,7 +455,7 @@ impl Inner {
             .collect();
         for other in behind {
             self.remove(&other, false);
-            other.set(Turn::Dismissed(busy.clone()));
+            other.set(turn());
         }
     }
 }
@@ -471,6 +486,7 @@ impl Seat {
             Turn::Called { pause } => Call::Ask { pause: *pause },
             Turn::Given(lease) => Call::Take(Arc::clone(lease)),
             Turn::Dismissed(busy) => Call::Dismissed(busy.clone()),
+            Turn::Failed(votes) => Call::Failed(votes.clone()),
             Turn::Closed => Call::Closed,
         };
         if matches!(call, Call::Ask { .. } | Call::Take(_)) {

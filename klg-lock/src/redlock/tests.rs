@@ -455,3 +455,32 @@ async fn a_fair_waiter_whose_process_died_is_passed_over() {
         began.elapsed()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mutex_try_behind_a_waiter_for_more_is_contended_at_once() {
+    let redlock = engine(&["memory://"]).await;
+    let _a = redlock.lock("a").acquire().await.unwrap();
+    let both = redlock.as_buffer().lock(["a", "b"]).acquire();
+    let both = tokio::spawn(both);
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    let error = redlock.lock("b").acquire().await.unwrap_err();
+    assert!(matches!(error, LockError::Contended { .. }), "{error}");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    both.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mutex_try_behind_a_waiter_is_told_of_an_outage() {
+    let server = crate::testing::MemoryServer::named("outage-behind");
+    let redlock = engine(&["memory://outage-behind"]).await;
+    server.hang();
+    let waiting = redlock.as_buffer().lock("k").acquire();
+    let waiting = tokio::spawn(waiting);
+    tokio::task::yield_now().await;
+    let tried = tokio::time::timeout(TTL, redlock.lock("k").acquire()).await;
+    let error = tried.expect("an answer").unwrap_err();
+    assert!(matches!(error, LockError::Unavailable { .. }), "{error}");
+    server.recover();
+    waiting.await.unwrap().unwrap().release().await.unwrap();
+}
