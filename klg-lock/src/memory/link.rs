@@ -19,6 +19,13 @@ pub(crate) trait PushSink: Send + Sync {
     fn push(&self, news: News);
 
     /// The connection broke; nothing comes until the news that everything may have changed.
+    #[cfg_attr(
+        not(any(test, feature = "test-kit")),
+        expect(
+            dead_code,
+            reason = "only scripted faults break a connection to memory"
+        )
+    )]
     fn disconnected(&self) {}
 }
 
