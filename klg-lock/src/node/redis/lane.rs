@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::script::{self, Form};
+use super::script::{self, Form, Known};
 use crate::client::{Address, Monitor, Writer, resp};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::node::{Op, Reply, Request, Vote, WakeSink};
@@ -56,6 +56,7 @@ pub(super) struct State {
     /// Somebody asked while there was no connection.
     demanded: bool,
     prolonged: Prolonged,
+    known: Known,
 }
 
 pub(super) enum Phase {
@@ -150,6 +151,8 @@ pub(super) struct Job {
     pub(super) form: Form,
     /// A release that went over a connection before: it may have been carried out already.
     pub(super) repeated: bool,
+    /// It was asked for before what was sent behind it, and is carried out after that.
+    pub(super) late: bool,
     /// How often it was sent on to another server.
     pub(super) hops: u8,
 }
@@ -168,6 +171,7 @@ impl Job {
             reply: Some(sender),
             form: Form::default(),
             repeated: false,
+            late: false,
             hops: 0,
         };
         (job, receiver)
@@ -221,6 +225,7 @@ impl Lane {
                 watch: false,
                 demanded: false,
                 prolonged: Prolonged::new(),
+                known: Known::default(),
             }),
         }
     }
@@ -297,8 +302,9 @@ impl State {
         if let (Op::Acquire { .. }, [key]) = (job.request.op, job.request.claim.keys.keys()) {
             job.form.prolong = self.prolonged.is_due(&key.fence);
         }
+        let plain = self.shares_calls && script::is_plain(&job.request, job.form);
         let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
-        if busy && self.shares_calls && script::is_plain(&job.request, job.form) {
+        if busy && plain {
             self.gathered.push(job);
             if self.gathered.len() >= MOST {
                 self.send_gathered(overdue);
@@ -307,6 +313,11 @@ impl State {
         }
         // In the order in which they came.
         self.send_gathered(overdue);
+        self.send_one(job, overdue);
+    }
+
+    fn send_one(&mut self, mut job: Job, overdue: Instant) {
+        job.form.whole |= self.known.lacks(&job.request);
         if job.form.asking {
             resp::command(&mut self.out, &[b"ASKING"]);
             self.expect(What::Asking, overdue);
@@ -327,17 +338,16 @@ impl State {
             job.answer(Err(overtaken()));
         }
         if jobs.len() > 1 {
-            self.send_many(jobs, false, overdue);
+            self.send_many(jobs, overdue);
         } else if let Some(job) = jobs.pop() {
-            script::encode(&mut self.out, &job.request, job.form);
-            self.expect(What::Job(job), overdue);
+            self.send_one(job, overdue);
         }
     }
 
-    /// Sends several plain requests in one call; `whole`: with the script's source.
-    pub(super) fn send_many(&mut self, jobs: Vec<Job>, whole: bool, overdue: Instant) {
+    /// Sends several plain requests in one call.
+    pub(super) fn send_many(&mut self, jobs: Vec<Job>, overdue: Instant) {
         let form = Form {
-            whole,
+            whole: self.known.lacks_many(),
             ..Form::default()
         };
         script::encode_many(&mut self.out, jobs.iter().map(|job| &job.request), form);
@@ -481,6 +491,7 @@ impl State {
         self.drowsy = true;
         // The server may be another one, or may have lost what it knew.
         self.prolonged.clear();
+        self.forget_scripts();
         self.send_parked(overdue)
     }
 
@@ -575,6 +586,7 @@ impl State {
                     until: job.until,
                     form: job.form,
                     repeated: job.repeated,
+                    late: job.late,
                     hops: job.hops,
                 });
             }
@@ -587,6 +599,11 @@ impl State {
         left.extend(self.parked.drain(..));
         self.phase = Phase::Closed;
         left
+    }
+
+    /// The server has lost its scripts.
+    pub(super) fn forget_scripts(&mut self) {
+        self.known = Known::default();
     }
 
     /// A script prolonged the life of a fence key.

@@ -239,22 +239,23 @@ impl<'a> Live<'a> {
                 }
             }
             Frame::Error(line) if Refusal::parse(&line).code == "NOSCRIPT" => {
-                self.send_many_whole(jobs);
+                self.send_many_again(jobs);
             }
             // Refused as a whole, such as for one key that the user has no right to.
             _ => jobs.into_iter().for_each(|job| self.send_alone(job)),
         }
     }
 
-    /// The server does not know the script for many: those that still may be sent, with its source.
-    fn send_many_whole(&self, jobs: Vec<Job>) {
+    /// The server does not know the script for many any more: those that still may be sent, again.
+    fn send_many_again(&self, jobs: Vec<Job>) {
         let mut state = self.lane.state();
+        state.forget_scripts();
         let (mut jobs, overtaken_jobs): (Vec<Job>, Vec<Job>) = jobs
             .into_iter()
             .partition(|job| job.may_be_sent() && job.reply.is_some());
         if !jobs.is_empty() {
-            jobs.iter_mut().for_each(|job| job.form.whole = true);
-            state.send_many(jobs, true, Instant::now() + self.lane.deadline);
+            jobs.iter_mut().for_each(|job| job.late = true);
+            state.send_many(jobs, Instant::now() + self.lane.deadline);
         }
         drop(state);
         for job in overtaken_jobs {
@@ -303,18 +304,19 @@ impl<'a> Live<'a> {
         {
             self.lane.state().prolonged(&key.fence);
         }
-        let overtaken = job.form.whole && matches!(job.request.op, Op::Release { .. } | Op::Leave);
+        let overtaken = job.late && matches!(job.request.op, Op::Release { .. } | Op::Leave);
         let claim = overtaken.then(|| job.request.claim.clone());
         job.answer(vote);
-        // What was sent right behind it was carried out before it, and refused because of it. No
-        // push tells so, since the change is this client's own.
+        // What was sent behind it was carried out before it, and may have been refused because of it.
+        // No push tells so, since the change is this client's own.
         for key in claim.iter().flat_map(|claim| claim.keys.keys()) {
             self.lane.wake(Some(&key.lock));
         }
     }
 
     /// Asks the server again in a moment.
-    fn repeat(&mut self, job: Job) {
+    fn repeat(&mut self, mut job: Job) {
+        job.late = true;
         let at = Instant::now() + REPEAT;
         self.repeat_at.get_or_insert(at);
         self.wake_at(at);
@@ -345,13 +347,15 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// The server does not know the script: the same request again, with its source.
+    /// The server does not know the script any more: the same request again, with its source.
     fn send_whole(&self, mut job: Job) {
+        self.lane.state().forget_scripts();
         job.form.whole = true;
         self.send_again(job);
     }
 
-    fn send_again(&self, job: Job) {
+    fn send_again(&self, mut job: Job) {
+        job.late = true;
         let mut state = self.lane.state();
         if job.may_be_sent() && job.reply.is_some() {
             state.send(job, Instant::now() + self.lane.deadline);

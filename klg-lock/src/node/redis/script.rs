@@ -10,13 +10,16 @@ use crate::node::{LockKey, Op, Place, Request};
 
 /// A script and the hash Redis knows it by.
 struct Script {
+    /// One bit, its own.
+    bit: u16,
     source: &'static str,
     hash: String,
 }
 
 impl Script {
-    fn new(source: &'static str) -> Self {
+    fn new(bit: u16, source: &'static str) -> Self {
         Self {
+            bit,
             source,
             hash: redis::Script::new(source).get_hash().to_owned(),
         }
@@ -34,23 +37,48 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $($part:literal),+;)+) => {
+    ($($bit:literal $name:ident = $($part:literal),+;)+) => {
         $(static $name: Lazy<Script> = Lazy::new(|| {
-            Script::new(concat!($(include_str!(concat!("../scripts/", $part)), "\n"),+))
+            Script::new(1 << $bit, concat!($(include_str!(concat!("../scripts/", $part)), "\n"),+))
         });)+
     };
 }
 
 scripts! {
-    ACQUIRE = "acquire_one.lua", "prelude.lua", "acquire.lua";
-    EXTEND = "prelude.lua", "extend.lua";
-    HEAL = "prelude.lua", "heal.lua";
-    RAISE = "prelude.lua", "raise.lua";
-    QUEUE = "queue.lua";
-    LEAVE = "leave.lua";
-    RELEASE = "release.lua";
-    MANY = "many.lua";
-    INSPECT = "inspect.lua";
+    0 ACQUIRE = "acquire_one.lua", "prelude.lua", "acquire.lua";
+    1 EXTEND = "prelude.lua", "extend.lua";
+    2 HEAL = "prelude.lua", "heal.lua";
+    3 RAISE = "prelude.lua", "raise.lua";
+    4 QUEUE = "queue.lua";
+    5 LEAVE = "leave.lua";
+    6 RELEASE = "release.lua";
+    7 MANY = "many.lua";
+    8 INSPECT = "inspect.lua";
+}
+
+/// The scripts a server has been sent, one bit each.
+///
+/// The first call of a script carries its source: asking by the hash first would cost a round trip,
+/// and what is asked right behind a release would run before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known(u16);
+
+impl Known {
+    /// Whether the script for a request has to be sent whole; from then on it is known.
+    pub(super) fn lacks(&mut self, request: &Request) -> bool {
+        self.learn(script_of(request))
+    }
+
+    /// The same for the script for many requests.
+    pub(super) fn lacks_many(&mut self) -> bool {
+        self.learn(&MANY)
+    }
+
+    fn learn(&mut self, script: &Script) -> bool {
+        let lacks = self.0 & script.bit == 0;
+        self.0 |= script.bit;
+        lacks
+    }
 }
 
 /// Scripts count in doubles, which skip numbers from here on.
@@ -69,6 +97,22 @@ pub(super) struct Form {
     pub(super) asking: bool,
 }
 
+/// The script that carries a request out.
+fn script_of(request: &Request) -> &'static Script {
+    let queued = request.claim.place.is_some() && request.claim.keys.keys().len() == 1;
+    match request.op {
+        Op::Queue { .. } if queued => &QUEUE,
+        Op::Leave if queued => &LEAVE,
+        // Without a place there is no order to keep.
+        Op::Acquire { .. } | Op::Queue { .. } => &ACQUIRE,
+        Op::Extend { .. } => &EXTEND,
+        Op::Heal { .. } => &HEAL,
+        Op::Raise { .. } => &RAISE,
+        Op::Release { .. } => &RELEASE,
+        Op::Inspect | Op::Leave => &INSPECT,
+    }
+}
+
 /// Appends the command for a request.
 pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
     if let (Some(place), Some(key)) = (&request.claim.place, request.claim.keys.keys().first())
@@ -78,39 +122,33 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
     }
     let keys = request.claim.keys.keys();
     let value = request.claim.value.as_bytes();
-    let (script, counters, numbers): (&Script, bool, &[Option<u64>]) = match request.op {
+    let none = [None, None, None];
+    let (counters, numbers): (bool, [Option<u64>; 3]) = match request.op {
         Op::Acquire { ttl, reserve } => (
-            &ACQUIRE,
             true,
-            &[
+            [
                 Some(millis_up(ttl)),
                 // What goes without saying is not sent: this is the path of every lock.
                 (reserve > 1 || form.prolong).then_some(reserve.max(1)),
                 form.prolong.then_some(1),
             ],
         ),
-        Op::Extend { ttl, reserve } => {
-            (&EXTEND, true, &[Some(millis_up(ttl)), Some(reserve), None])
+        Op::Extend { ttl, reserve } => (true, [Some(millis_up(ttl)), Some(reserve), None]),
+        Op::Heal { ttl, fence } => (true, [Some(millis_up(ttl)), Some(fence), None]),
+        Op::Raise { fence } => (true, [Some(fence), None, None]),
+        Op::Queue { ttl, reserve, .. } => {
+            (true, [Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)])
         }
-        Op::Heal { ttl, fence } => (&HEAL, true, &[Some(millis_up(ttl)), Some(fence), None]),
-        Op::Raise { fence } => (&RAISE, true, &[Some(fence), None, None]),
-        Op::Release { .. } => (&RELEASE, false, &[None, None, None]),
-        // Without a place there is no order to keep.
-        Op::Queue { ttl, reserve, .. } => (
-            &ACQUIRE,
-            true,
-            &[Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)],
-        ),
-        Op::Inspect | Op::Leave => (&INSPECT, false, &[None, None, None]),
+        Op::Release { .. } | Op::Inspect | Op::Leave => (false, none),
     };
     let keys = match request.op {
-        Op::Inspect => keys.get(..1).unwrap_or_default(),
+        Op::Inspect | Op::Leave => keys.get(..1).unwrap_or_default(),
         _ => keys,
     };
     let key_count = keys.len() * if counters { 2 } else { 1 };
     let numbers = numbers.iter().flatten();
     resp::start(out, 3 + key_count + 1 + numbers.clone().count());
-    script.name(out, form);
+    script_of(request).name(out, form);
     resp::integer(out, u64::try_from(key_count).unwrap_or(u64::MAX));
     for key in keys {
         resp::argument(out, key.lock.as_bytes());
@@ -143,7 +181,7 @@ fn encode_queued(
             watch,
         } => {
             resp::start(out, 3 + 1 + usize::from(watch) + 7);
-            QUEUE.name(out, form);
+            script_of(request).name(out, form);
             resp::integer(out, 1 + u64::from(watch));
             resp::argument(out, place.own.as_bytes());
             if watch {
@@ -159,7 +197,7 @@ fn encode_queued(
         }
         Op::Leave => {
             resp::start(out, 3 + 1 + 2);
-            LEAVE.name(out, form);
+            script_of(request).name(out, form);
             resp::integer(out, 1);
             resp::argument(out, place.own.as_bytes());
             resp::argument(out, value);

@@ -251,6 +251,7 @@ async fn a_release_is_tried_for_no_longer_than_there_is_something_to_release() {
 async fn a_release_is_repeated_while_the_server_cannot_carry_it_out() {
     let server = Server::start();
     let node = node(&server).await;
+    let pushes = Pushes::attached(&node, 0);
     let a = claim(&["k"], "a");
     end(ask(&node, &a, ACQUIRE).await);
     let mut control = server.control();
@@ -263,6 +264,11 @@ async fn a_release_is_repeated_while_the_server_cannot_carry_it_out() {
     assert!(release.try_recv().is_err());
     control.ask::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     assert_eq!(end(release.await.unwrap()), 0);
+    // Whoever was refused meanwhile is told by nobody else.
+    within(A_WHILE, "the waiters of the key are woken", || {
+        pushes.take().contains(&(0, Some(lock_key("k"))))
+    })
+    .await;
 }
 
 #[tokio::test]
