@@ -1,6 +1,6 @@
 //! Three masters that share the slots of one Redis Cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::poll::wait_until;
 use crate::{Control, Server};
@@ -43,13 +43,14 @@ impl Cluster {
             cluster.masters.iter().all(|master| {
                 let mut control = master.control();
                 let state: String = control.ask(&["CLUSTER", "INFO"]);
-                let slots: String = control.ask(&["CLUSTER", "NODES"]);
+                let nodes: String = control.ask(&["CLUSTER", "NODES"]);
                 state.contains("cluster_state:ok")
                     && state.contains("cluster_slots_ok:16384")
-                    && slots.lines().count() == 3
-                    && !slots.contains("handshake")
+                    && nodes.lines().count() == 3
+                    && !nodes.contains("handshake")
             })
         });
+        let _ = cluster.settled();
         cluster
     }
 
@@ -77,31 +78,36 @@ impl Cluster {
     }
 
     /// The index of the master that owns a slot now, once all of them say the same.
-    ///
-    /// Right after a move, gossip that was on its way may turn one of them back for a moment.
     #[must_use]
     pub fn owner(&self, slot: u16) -> usize {
-        let mut owner = None;
-        wait_until("the masters agree on the owner of a slot", || {
-            let seen = [0, 1, 2].map(|index| self.owner_seen_by(index, slot));
-            owner = seen[0].filter(|_| seen.iter().all(|other| *other == seen[0]));
-            owner.is_some()
-        });
-        owner.expect("waited for")
+        let picture = self.settled();
+        let owner = picture.owner(slot).expect("every slot has an owner");
+        (0..3)
+            .find(|&index| self.id(index) == *owner)
+            .expect("one of the masters")
     }
 
-    fn owner_seen_by(&self, index: usize, slot: u16) -> Option<usize> {
-        let nodes: String = self.control(index).ask(&["CLUSTER", "NODES"]);
-        let mine = |line: &str| {
-            line.split(' ').skip(8).any(|range| {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                let bounds = (first.parse::<u16>(), last.parse::<u16>());
-                matches!(bounds, (Ok(first), Ok(last)) if (first..=last).contains(&slot))
-            })
-        };
-        let line = nodes.lines().find(|line| mine(line))?;
-        let id = line.split(' ').next()?;
-        (0..3).find(|&index| self.id(index) == id)
+    /// Waits until all masters see the same, and returns it.
+    ///
+    /// A master takes an epoch larger than all that it has *heard of*. A slot given to one that lags behind
+    /// would go back to its old owner wherever gossip says that the old owner's epoch is the larger
+    /// one, and nobody would ever mend that: nothing may move before everybody knows everything.
+    fn settled(&self) -> Picture {
+        let mut settled = None;
+        wait_until("the masters see the same cluster", || {
+            let [first, others @ ..] = [0, 1, 2].map(|index| self.picture(index));
+            let agreed = others.iter().all(|other| *other == first);
+            settled = (agreed && first.is_stable()).then_some(first);
+            settled.is_some()
+        });
+        settled.expect("waited for")
+    }
+
+    fn picture(&self, index: usize) -> Picture {
+        let mut control = self.control(index);
+        let info: String = control.ask(&["CLUSTER", "INFO"]);
+        let nodes: String = control.ask(&["CLUSTER", "NODES"]);
+        Picture::read(&info, &nodes)
     }
 
     /// Begins to move a slot: from now on the old owner answers `ASK` for keys that it lacks.
@@ -127,14 +133,29 @@ impl Cluster {
     }
 
     /// Ends a move: from now on the old owner answers `MOVED`.
+    ///
+    /// Returns when every master knows the new owner, and knows it by the largest epoch of all:
+    /// no packet that the old owner sent before can undo that.
     pub fn end_move(&self, slot: u16, to: usize) {
-        let (slot, to_id) = (slot.to_string(), self.id(to));
+        self.settled();
+        let to_id = self.id(to);
+        let words = ["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", to_id.as_str()];
         // The new owner first, so that at no time nobody owns the slot.
         let others = (0..3).filter(|&index| index != to);
         for index in std::iter::once(to).chain(others) {
-            self.control(index)
-                .ask::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+            self.control(index).ask::<()>(&words);
         }
+        wait_until(
+            "all masters know the new owner by the largest epoch",
+            || {
+                let picture = self.settled();
+                let newest = picture.newest() == Some(&to_id);
+                if !newest {
+                    self.control(to).ask::<String>(&["CLUSTER", "BUMPEPOCH"]);
+                }
+                newest && picture.owner(slot) == Some(&to_id)
+            },
+        );
     }
 
     /// Moves a slot and its keys at once.
@@ -160,4 +181,59 @@ impl Cluster {
     fn id(&self, index: usize) -> String {
         self.control(index).ask(&["CLUSTER", "MYID"])
     }
+}
+
+/// What one master believes of all of them.
+#[derive(PartialEq, Eq)]
+struct Picture {
+    epoch: u64,
+    /// By id: the epoch, and the ranges of slots that are its own.
+    masters: BTreeMap<String, (u64, Vec<String>)>,
+}
+
+impl Picture {
+    fn read(info: &str, nodes: &str) -> Self {
+        let epoch = info
+            .lines()
+            .find_map(|line| line.strip_prefix("cluster_current_epoch:"))
+            .expect("a cluster has an epoch");
+        let masters = nodes.lines().map(|line| {
+            // id address flags master ping-sent pong-received epoch link-state slot..
+            let words: Vec<&str> = line.split(' ').collect();
+            let slots = words[8..].iter().filter(|word| !word.starts_with('['));
+            let slots = slots.map(ToString::to_string).collect();
+            (words[0].to_owned(), (number(words[6]), slots))
+        });
+        Self {
+            epoch: number(epoch),
+            masters: masters.collect(),
+        }
+    }
+
+    /// Whether no two masters have the same epoch, about which they would quarrel.
+    fn is_stable(&self) -> bool {
+        let epochs: BTreeSet<u64> = self.masters.values().map(|(epoch, _)| *epoch).collect();
+        epochs.len() == self.masters.len()
+    }
+
+    /// The master with the largest epoch.
+    fn newest(&self) -> Option<&String> {
+        let newest = self.masters.iter().max_by_key(|(_, (epoch, _))| epoch);
+        newest.map(|(id, _)| id)
+    }
+
+    fn owner(&self, slot: u16) -> Option<&String> {
+        let owns = |ranges: &Vec<String>| {
+            ranges.iter().any(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                (number(first)..=number(last)).contains(&u64::from(slot))
+            })
+        };
+        let owner = self.masters.iter().find(|(_, (_, ranges))| owns(ranges));
+        owner.map(|(id, _)| id)
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.trim().parse().expect("a number")
 }
