@@ -139,7 +139,13 @@ impl Cluster {
     pub fn end_move(&self, slot: u16, to: usize) {
         self.settled();
         let to_id = self.id(to);
-        let words = ["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", to_id.as_str()];
+        let words = [
+            "CLUSTER",
+            "SETSLOT",
+            &slot.to_string(),
+            "NODE",
+            to_id.as_str(),
+        ];
         // The new owner first, so that at no time nobody owns the slot.
         let others = (0..3).filter(|&index| index != to);
         for index in std::iter::once(to).chain(others) {

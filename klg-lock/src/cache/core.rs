@@ -82,7 +82,8 @@ impl Core {
         let local = if config.l1.enabled {
             let prefixes = (entries.as_str(), tags.as_str());
             let options = options.clone();
-            Local::open(&config.l1, &endpoint, options, memory.clone(), prefixes).await?
+            let memory = memory.clone();
+            Some(Local::open(&config.l1, &endpoint, options, memory, prefixes).await?)
         } else {
             None
         };

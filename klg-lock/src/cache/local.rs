@@ -18,7 +18,9 @@ use redis::{Cmd, PushInfo, Value};
 use tokio::time::Instant;
 
 use super::backend::for_each_invalidated;
-use crate::client::{Endpoint, Kind, Link, LinkOptions, Listener};
+use crate::client::{Endpoint, Link, LinkOptions, Listener};
+#[cfg(feature = "cluster")]
+use crate::client::{Kind, Masters};
 use crate::config::L1Config;
 use crate::error::Error;
 use crate::memory::{self, News, PushSink, Server};
@@ -42,8 +44,55 @@ pub(crate) struct Local {
 
 /// Where announcements come from; held so that they keep coming.
 enum Source {
-    Redis { link: Link },
-    Memory { _link: Arc<memory::Link> },
+    Redis {
+        link: Link,
+    },
+    #[cfg(feature = "cluster")]
+    Cluster {
+        masters: Masters,
+    },
+    Memory {
+        _link: Arc<memory::Link>,
+    },
+}
+
+impl Source {
+    async fn open(
+        endpoint: &Endpoint,
+        options: LinkOptions,
+        tickets: Arc<Tickets>,
+    ) -> Result<Self, Error> {
+        #[cfg(feature = "cluster")]
+        if matches!(endpoint.kind, Kind::Cluster(_)) {
+            let masters = Masters::open(endpoint, options, tickets).await?;
+            return Ok(Self::Cluster { masters });
+        }
+        let options = LinkOptions {
+            listener: Some(tickets),
+            ..options
+        };
+        let link = Link::open(endpoint, options).await?;
+        Ok(Self::Redis { link })
+    }
+
+    /// Connects, where that was put off until a value is to be kept.
+    fn want(&self) {
+        match self {
+            Self::Redis { link } => link.want(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster { masters } => masters.want(),
+            Self::Memory { .. } => {}
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Redis { link } => link.close().await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster { masters } => masters.close().await,
+            Self::Memory { .. } => {}
+        }
+    }
 }
 
 /// A value as it was encoded, and for how long it is good.
@@ -220,7 +269,7 @@ impl Local {
         options: LinkOptions,
         memory: Option<Arc<Server>>,
         (entries, tags): (&str, &str),
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Self, Error> {
         let tickets = Arc::new(Tickets::new(entries, tags));
         let source = match memory {
             Some(server) => {
@@ -237,12 +286,6 @@ impl Local {
                 }
                 Source::Memory { _link: link }
             }
-            None if matches!(endpoint.kind, Kind::Cluster(_)) => {
-                tracing::warn!(
-                    "values are not kept in the process: the changes of a cluster's keys are announced by many servers, which is not supported"
-                );
-                return Ok(None);
-            }
             None => {
                 let mut tracking = Cmd::new();
                 tracking.arg(&["CLIENT", "TRACKING", "ON", "BCAST"]);
@@ -251,19 +294,16 @@ impl Local {
                 }
                 let options = LinkOptions {
                     set_up: vec![tracking],
-                    listener: Some(tickets.clone()),
                     ping_interval: PING,
                     // The cache's other connection says what is to be said about that.
                     require_connection: false,
                     ..options
                 };
-                Source::Redis {
-                    link: Link::open(endpoint, options).await?,
-                }
+                Source::open(endpoint, options, tickets.clone()).await?
             }
         };
         let hasher = tickets.hasher.clone();
-        Ok(Some(Self {
+        Ok(Self {
             entries: Moka::builder()
                 .max_capacity(config.max_bytes)
                 .weigher(|key: &Arc<str>, entry: &Arc<LocalEntry>| {
@@ -275,7 +315,7 @@ impl Local {
             hasher,
             ttl: config.ttl,
             source,
-        }))
+        })
     }
 
     /// A value that is good now. The key is without what all entries' keys begin with.
@@ -293,8 +333,12 @@ impl Local {
 
     /// To be drawn before the key is read; `None`: what is read cannot be kept.
     pub(crate) fn ticket(&self, key: &str) -> Option<Ticket> {
-        self.tickets
-            .draw(self.tickets.slot(self.hasher.hash_one(key)))
+        let slot = self.tickets.slot(self.hasher.hash_one(key));
+        let ticket = self.tickets.draw(slot);
+        if ticket.is_none() {
+            self.source.want();
+        }
+        ticket
     }
 
     /// The same for a tag, by its full key.
@@ -334,9 +378,7 @@ impl Local {
 
     /// Closes the connection by which changes are announced; nothing is served from here any more.
     pub(crate) async fn close(&self) {
-        if let Source::Redis { link } = &self.source {
-            link.close().await;
-        }
+        self.source.close().await;
         self.tickets.void_all(false);
     }
 

@@ -341,7 +341,8 @@ impl Cache {
     }
 
     /// Removes everything under the cache's own prefix and namespace, and nothing else. Walks
-    /// through the server's keys, so it takes a while on a large server; not offered on a cluster.
+    /// through the server's keys, so it takes a while on a large server; on a cluster, through the keys
+    /// of every master.
     ///
     /// # Errors
     /// [`CacheError::Unavailable`]; some of it may have been removed then.

@@ -95,6 +95,7 @@ impl Backend {
     }
 
     /// Whether the keys are spread over several servers.
+    #[cfg(feature = "cluster")]
     pub(crate) fn is_cluster(&self) -> bool {
         match self {
             Self::Link(link) => matches!(link.dialer().endpoint.kind, Kind::Cluster(_)),

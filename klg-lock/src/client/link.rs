@@ -1,7 +1,7 @@
 //! A connection that stays: made anew whenever it breaks, hangs, or leads to the wrong server.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct LinkOptions {
     pub(crate) require_connection: bool,
     /// Connect at the first use.
     pub(crate) lazy: bool,
+    /// What kind of server it is meant to be; one master of a cluster has a link of its own.
+    pub(crate) mode: Mode,
     /// Sent over each new connection before anything else; an error the server answers is told to
     /// the listener, and is no reason to give the connection up.
     pub(crate) set_up: Vec<Cmd>,
@@ -51,6 +53,7 @@ impl Default for LinkOptions {
             ping_interval: Duration::from_secs(10),
             require_connection: false,
             lazy: false,
+            mode: Mode::Standalone,
             set_up: Vec::new(),
             listener: None,
         }
@@ -92,6 +95,8 @@ pub(super) struct Shared {
     signals: Mutex<Signals>,
     /// How many operations wait for a connection.
     waiting: AtomicUsize,
+    /// A lazy link was told to connect.
+    wanted: AtomicBool,
     pub(super) signalled: Notify,
 }
 
@@ -142,13 +147,14 @@ impl Link {
                 name: format!("klg-lock:{}", options.name).into(),
                 timeout: options.connect_timeout,
                 master: false,
-                mode: Mode::Standalone,
+                mode: options.mode,
                 identify: false,
             },
             monitor: Monitor::new(&options.name, endpoint.label()),
             slot: watch::Sender::new(Slot::Down),
             signals: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            wanted: AtomicBool::new(false),
             signalled: Notify::new(),
             options,
         });
@@ -174,6 +180,35 @@ impl Link {
             tracing::warn!(client = %options.name, server = %endpoint, %error, "Redis is away, the client goes on trying");
         }
         Ok(link)
+    }
+
+    /// A link to one master of the cluster that this link leads to; it must be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    #[cfg(feature = "cluster")]
+    pub(super) async fn shard(&self, address: &super::Address) -> Result<Self, Error> {
+        let options = LinkOptions {
+            require_connection: true,
+            lazy: false,
+            mode: Mode::Cluster,
+            set_up: Vec::new(),
+            listener: None,
+            ..self.inner.shared.options.clone()
+        };
+        Self::open(&self.dialer().endpoint.at(address.clone()), options).await
+    }
+
+    /// Connects a lazy link to which nobody sends anything.
+    pub(crate) fn want(&self) {
+        if !self.inner.shared.wanted.swap(true, Ordering::AcqRel) {
+            self.inner.shared.signalled.notify_one();
+        }
     }
 
     /// The client's name.
@@ -334,6 +369,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Shared {
+    /// Whether a lazy link is to connect.
+    pub(super) fn is_demanded(&self) -> bool {
+        self.is_wanted() || self.wanted.load(Ordering::Acquire)
+    }
+
     /// Whether an operation waits for a connection.
     pub(super) fn is_wanted(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0

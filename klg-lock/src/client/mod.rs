@@ -14,15 +14,22 @@ mod fault;
 mod feed;
 mod handshake;
 mod health;
+#[cfg(feature = "cluster")]
+pub(crate) mod layout;
 mod link;
+#[cfg(feature = "cluster")]
+mod masters;
 pub(crate) mod resp;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 mod stream;
 mod supervisor;
+#[cfg(feature = "cluster")]
+mod survey;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod walk;
 
 pub(crate) use self::backend::Backend;
 pub(crate) use self::backoff::Backoff;
@@ -35,7 +42,10 @@ pub(crate) use self::handshake::{Mode, Session};
 pub(crate) use self::health::Monitor;
 pub use self::health::{Health, HealthState};
 pub(crate) use self::link::{Link, LinkOptions, Listener};
+#[cfg(feature = "cluster")]
+pub(crate) use self::masters::Masters;
 pub(crate) use self::stream::{Reader, Stream, Writer};
+pub(crate) use self::walk::Walk;
 
 #[cfg(test)]
 mod tests;

@@ -133,7 +133,7 @@ impl Supervisor {
             if self.shared.take_signals().close {
                 return false;
             }
-            if self.shared.is_wanted() {
+            if self.shared.is_demanded() {
                 return true;
             }
             self.shared.signalled.notified().await;

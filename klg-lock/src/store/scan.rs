@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use redis::{Value, from_redis_value};
 
 use super::Store;
 use super::shared::Shared;
-use crate::error::{Error, NodeError, NodeErrorKind};
+use crate::client::Walk;
+use crate::error::{Error, NodeError};
 use crate::memory::glob;
 
 /// How many keys the server looks at for one answer: some milliseconds' worth at most.
@@ -21,35 +21,34 @@ const BATCH: u32 = 500;
 /// The keys that fit a pattern, without the prefix; made by [`Store::scan`].
 ///
 /// It asks for a batch when the one before is used up. A key that is there all the time comes at
-/// least once, and may come twice; one that comes or goes meanwhile may come or not.
+/// least once, and may come twice; one that comes or goes meanwhile may come or not. On a cluster it
+/// goes through one master after the other, over a connection of its own to each, and once more
+/// through those that were given slots in the meantime.
 ///
 /// It is a `Stream` as well.
 #[must_use = "keys are asked for when they are awaited"]
 pub struct Scan {
     shared: Arc<Shared>,
     pattern: Box<str>,
-    batch: u32,
-    /// Where to go on; `None`: at the end.
-    cursor: Option<u64>,
+    /// `None`: a batch is under way, or there is nothing more.
+    walk: Option<Walk>,
     found: VecDeque<Result<String, Error>>,
     asking: Option<Step>,
 }
 
-/// One batch under way: the cursor behind it, and its keys.
-type Step = Pin<Box<dyn Future<Output = Result<(u64, Vec<Vec<u8>>), Error>> + Send>>;
+/// One batch under way: the rest of the walk, and its keys.
+type Step = Pin<Box<dyn Future<Output = (Walk, Result<Option<Vec<Vec<u8>>>, NodeError>)> + Send>>;
 
 impl Store {
     /// The keys that fit a pattern: `*` for all, `user:?`, `user:[0-9]*`; a `\` takes what follows
     /// it literally.
-    ///
-    /// On a cluster it is an error: a scan goes through one server.
     pub fn scan(&self, pattern: &str) -> Scan {
         let prefix = glob::escape(self.prefix());
+        let pattern = [&prefix, pattern].concat();
         Scan {
             shared: self.shared.clone(),
-            pattern: [&prefix, pattern].concat().into(),
-            batch: BATCH,
-            cursor: Some(0),
+            walk: Some(Walk::new(self.shared.backend.clone(), &pattern, BATCH)),
+            pattern: pattern.into(),
             found: VecDeque::new(),
             asking: None,
         }
@@ -58,8 +57,11 @@ impl Store {
 
 impl Scan {
     /// How many keys the server looks at for one answer, whether they fit or not; 500 unless set.
+    /// It counts from the start of a scan, not in the middle of one.
     pub fn batch(mut self, batch: u32) -> Self {
-        self.batch = batch.max(1);
+        if let Some(walk) = &mut self.walk {
+            walk.set_batch(batch.max(1));
+        }
         self
     }
 
@@ -83,26 +85,6 @@ impl Scan {
         Ok(keys.into_iter().collect())
     }
 
-    fn ask(&self, cursor: u64) -> Step {
-        let shared = self.shared.clone();
-        let mut cmd = redis::cmd("SCAN");
-        cmd.arg(cursor)
-            .arg("MATCH")
-            .arg(&*self.pattern)
-            .arg("COUNT")
-            .arg(self.batch);
-        Box::pin(async move {
-            if shared.backend.is_cluster() {
-                return Err(shared.backend.error(whole_cluster()));
-            }
-            let reply: Value = match shared.backend.query(&cmd).await {
-                Ok(reply) => reply,
-                Err(error) => return Err(shared.backend.error(error)),
-            };
-            from_redis_value(reply).map_err(|error| shared.undecodable("", Box::new(error)))
-        })
-    }
-
     /// A key as the user named it.
     fn bare(&self, key: Vec<u8>) -> Result<String, Error> {
         match String::from_utf8(key) {
@@ -118,14 +100,6 @@ impl Scan {
     }
 }
 
-/// One server's keys would pass for all of them.
-fn whole_cluster() -> NodeError {
-    NodeError::new(
-        NodeErrorKind::Protocol,
-        "a scan goes through one server, and this client is a cluster; scan its masters one by one, each over a client of its own",
-    )
-}
-
 impl Stream for Scan {
     type Item = Result<String, Error>;
 
@@ -134,25 +108,26 @@ impl Stream for Scan {
             if let Some(key) = self.found.pop_front() {
                 return Poll::Ready(Some(key));
             }
-            let mut asking = match (self.asking.take(), self.cursor) {
+            let mut asking: Step = match (self.asking.take(), self.walk.take()) {
                 (Some(asking), _) => asking,
-                (None, Some(cursor)) => self.ask(cursor),
+                (None, Some(mut walk)) => Box::pin(async move {
+                    let page = walk.page().await;
+                    (walk, page)
+                }),
                 (None, None) => return Poll::Ready(None),
             };
-            let Poll::Ready(step) = asking.as_mut().poll(cx) else {
+            let Poll::Ready((walk, page)) = asking.as_mut().poll(cx) else {
                 self.asking = Some(asking);
                 return Poll::Pending;
             };
-            match step {
-                Ok((cursor, keys)) => {
-                    self.cursor = (cursor != 0).then_some(cursor);
+            match page {
+                Ok(Some(keys)) => {
+                    self.walk = Some(walk);
                     let keys: Vec<_> = keys.into_iter().map(|key| self.bare(key)).collect();
                     self.found.extend(keys);
                 }
-                Err(error) => {
-                    self.cursor = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(self.shared.backend.error(error)))),
             }
         }
     }
@@ -162,7 +137,6 @@ impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
             .field("pattern", &self.pattern)
-            .field("cursor", &self.cursor)
             .finish_non_exhaustive()
     }
 }

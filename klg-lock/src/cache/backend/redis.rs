@@ -11,7 +11,9 @@ use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
 use super::{Begin, Begun, Sighting, epoch_ttl};
 use crate::cache::record::{Nonce, millis, placeholder};
 use crate::cache::wake::Wakes;
-use crate::client::{Endpoint, Kind, Link, LinkOptions, Listener, refusal_code};
+#[cfg(feature = "cluster")]
+use crate::client::Masters;
+use crate::client::{self, Endpoint, Kind, Link, LinkOptions, Listener, Walk, refusal_code};
 use crate::error::{Error, NodeError, NodeErrorKind};
 
 /// A script and the hash Redis knows it by.
@@ -48,6 +50,9 @@ pub(crate) struct RedisBackend {
     /// The bound on each operation.
     timeout: Duration,
     cluster: bool,
+    /// On a cluster, what is waited for is read over these.
+    #[cfg(feature = "cluster")]
+    masters: Option<Masters>,
     ear: Arc<Ear>,
 }
 
@@ -106,21 +111,39 @@ impl RedisBackend {
     ) -> Result<Self, Error> {
         let cluster = matches!(endpoint.kind, Kind::Cluster(_));
         let ear = Arc::new(Ear::default());
-        let mut options = LinkOptions {
+        let options = LinkOptions {
             deadline: timeout,
             ..options
         };
-        if !cluster {
-            // Only what is asked to be tracked is: a cache reads far more than it waits for.
-            let mut tracking = Cmd::new();
-            tracking.arg(&["CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP"]);
-            options.set_up.push(tracking);
-            options.listener = Some(ear.clone());
-        }
+        // Only what is asked to be tracked is: a cache reads far more than it waits for.
+        let mut tracking = Cmd::new();
+        tracking.arg(&["CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP"]);
+        let tracked = LinkOptions {
+            set_up: vec![tracking],
+            ..options.clone()
+        };
+        let alone = LinkOptions {
+            listener: Some(ear.clone()),
+            ..tracked.clone()
+        };
+        let link = Link::open(endpoint, if cluster { options } else { alone }).await?;
+        #[cfg(feature = "cluster")]
+        let masters = if cluster {
+            let tracked = LinkOptions {
+                // The other connection says what is to be said about that.
+                require_connection: false,
+                ..tracked
+            };
+            Some(Masters::open(endpoint, tracked, ear.clone()).await?)
+        } else {
+            None
+        };
         Ok(Self {
-            link: Link::open(endpoint, options).await?,
+            link,
             timeout,
             cluster,
+            #[cfg(feature = "cluster")]
+            masters,
             ear,
         })
     }
@@ -138,6 +161,10 @@ impl RedisBackend {
     }
 
     pub(super) async fn close(&self) {
+        #[cfg(feature = "cluster")]
+        if let Some(masters) = &self.masters {
+            masters.close().await;
+        }
         self.link.close().await;
     }
 
@@ -160,19 +187,32 @@ impl RedisBackend {
     }
 
     pub(super) async fn watch(&self, key: &str) -> Result<Sighting, NodeError> {
-        let mut pipeline = Pipeline::with_capacity(3);
-        let tracked = self.pushes();
-        if tracked {
-            pipeline.cmd("CLIENT").arg(&["CACHING", "YES"]);
-            // The permission is for the next command, and the bytes are what is waited for.
-            pipeline.cmd("GET").arg(key);
+        #[cfg(feature = "cluster")]
+        if let Some(masters) = &self.masters {
+            if let Some(master) = masters.of(key) {
+                match self.tracked(&master, key).await {
+                    // The slot is elsewhere, or on its way there.
+                    Err(error) if refusal_code(&error).is_some() => masters.doubt(),
+                    result => return result,
+                }
+            }
+            return self.read(key, &[]).await;
         }
+        if self.pushes() {
+            self.tracked(&self.link, key).await
+        } else {
+            self.read(key, &[]).await
+        }
+    }
+
+    /// Reads a key so that the next change to it is pushed over the same link.
+    async fn tracked(&self, link: &Link, key: &str) -> Result<Sighting, NodeError> {
+        let mut pipeline = Pipeline::with_capacity(4);
+        pipeline.cmd("CLIENT").arg(&["CACHING", "YES"]);
+        // The permission is for the next command, and the bytes are what is waited for.
+        pipeline.cmd("GET").arg(key);
         look(&mut pipeline, key);
-        let mut values = self.pipe(&pipeline).await?.into_iter();
-        if tracked {
-            values.next();
-            values.next();
-        }
+        let mut values = self.pipe_over(link, &pipeline).await?.into_iter().skip(2);
         sighting(&mut values)
     }
 
@@ -309,45 +349,24 @@ impl RedisBackend {
     }
 
     pub(super) async fn clear(&self, prefix: &str) -> Result<u64, NodeError> {
-        if self.cluster {
-            return Err(NodeError::new(
-                NodeErrorKind::Protocol,
-                "the keys of a cluster cannot be walked through as one; evict a tag that all entries carry",
-            ));
-        }
         let pattern = format!("{}*", escape(prefix));
-        let mut cursor = b"0".to_vec();
+        let mut walk = Walk::new(client::Backend::Link(self.link.clone()), &pattern, SCAN);
         let mut removed = 0;
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor[..]).arg("MATCH").arg(&pattern);
-            scan.arg("COUNT").arg(SCAN);
-            let Value::Array(page) = self.link.query_within(&scan, self.timeout).await? else {
-                return Err(unexpected(&Value::Nil));
-            };
-            let mut page = page.into_iter();
-            let (Some(Value::BulkString(next)), Some(Value::Array(keys))) =
-                (page.next(), page.next())
-            else {
-                return Err(unexpected(&Value::Nil));
-            };
-            if !keys.is_empty() {
+        while let Some(keys) = walk.page().await? {
+            // On a cluster the keys of one page have slots of their own.
+            let at_once = if self.cluster { 1 } else { keys.len().max(1) };
+            let unlinks = keys.chunks(at_once).map(|keys| async move {
                 let mut unlink = redis::cmd("UNLINK");
-                for key in keys {
-                    if let Value::BulkString(key) = key {
-                        unlink.arg(key);
-                    }
-                }
+                unlink.arg(keys);
                 match self.link.query_within(&unlink, self.timeout).await? {
-                    Value::Int(count) => removed += u64::try_from(count).unwrap_or(0),
-                    other => return Err(unexpected(&other)),
+                    Value::Int(count) => Ok(u64::try_from(count).unwrap_or(0)),
+                    other => Err(unexpected(&other)),
                 }
-            }
-            if next == b"0" {
-                return Ok(removed);
-            }
-            cursor = next;
+            });
+            let counts = futures_util::future::try_join_all(unlinks).await?;
+            removed += counts.into_iter().sum::<u64>();
         }
+        Ok(removed)
     }
 
     /// A script whose answer is yes or no.
@@ -396,7 +415,11 @@ impl RedisBackend {
         if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        let values = self.link.pipeline(pipeline, self.timeout).await?;
+        self.pipe_over(&self.link, pipeline).await
+    }
+
+    async fn pipe_over(&self, link: &Link, pipeline: &Pipeline) -> Result<Vec<Value>, NodeError> {
+        let values = link.pipeline(pipeline, self.timeout).await?;
         values.into_iter().map(foreign).map(Link::checked).collect()
     }
 }

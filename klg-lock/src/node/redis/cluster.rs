@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::Server;
 use super::lane::{Job, Lane, Redirection, Router, closed};
-use super::layout::{self, Layout};
+use crate::client::layout::{self, Layout};
 use crate::client::{Address, Backoff, Dialer, Endpoint, Kind, Mode};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::node::{Node, NodeOptions, Reply, Request, WakeSink};
@@ -99,23 +99,19 @@ async fn keep_learning(core: Arc<Core>) {
 }
 
 impl Core {
-    /// Asks the servers, one after the other, who owns which slot, and acts on the first answer.
+    /// Asks the servers who owns which slot, and acts on the first answer.
     async fn learn(&self) -> Result<(), NodeError> {
-        let mut last = NodeError::new(NodeErrorKind::Unreachable, "no server is named");
-        for address in self.candidates() {
-            match self.ask(&address).await {
-                Ok(layout) => {
-                    self.apply(layout).await;
-                    return Ok(());
-                }
-                // Among several, what waiting does not mend is the better answer.
-                Err(error) if last.kind().is_transient() || !error.kind().is_transient() => {
-                    last = error;
-                }
-                Err(_) => {}
-            }
-        }
-        Err(last)
+        let dialer = Dialer {
+            endpoint: self.endpoint.clone(),
+            name: format!("klg-lock:{}", self.options.name).into(),
+            timeout: self.options.connect_timeout,
+            master: false,
+            mode: Mode::Cluster,
+            identify: false,
+        };
+        let layout = layout::ask_any(&dialer, self.candidates()).await?;
+        self.apply(layout).await;
+        Ok(())
     }
 
     fn candidates(&self) -> Vec<Address> {
@@ -133,26 +129,6 @@ impl Core {
             );
         }
         all
-    }
-
-    async fn ask(&self, address: &Address) -> Result<Layout, NodeError> {
-        let dialer = Dialer {
-            endpoint: self.endpoint.at(address.clone()),
-            name: format!("klg-lock:{}", self.options.name).into(),
-            timeout: self.options.connect_timeout,
-            master: false,
-            mode: Mode::Cluster,
-            identify: false,
-        };
-        let mut wire = dialer.dial().await?;
-        let question = wire.ask(&[b"CLUSTER", b"SLOTS"]);
-        match tokio::time::timeout(self.options.connect_timeout, question).await {
-            Ok(reply) => layout::read(&reply?, address),
-            Err(_) => Err(NodeError::new(
-                NodeErrorKind::TimedOut,
-                format!("{address} did not answer in time"),
-            )),
-        }
     }
 
     /// Takes a layout over: opens lanes to new owners, and closes those that own nothing any more.

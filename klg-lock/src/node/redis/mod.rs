@@ -5,8 +5,6 @@ mod advice;
 mod cluster;
 mod driver;
 mod lane;
-#[cfg(feature = "cluster")]
-mod layout;
 mod live;
 mod reply;
 mod script;
