@@ -1,17 +1,16 @@
 //! One workload on one set of servers: all subjects, round by round in turn.
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::machine::Pinning;
+use crate::machine::{Pinning, shared_memory};
 use crate::order::monotonic;
 use crate::process::{Driver, Worker};
 use crate::results::{Outcome, Sample};
 use crate::server::Server;
+use crate::turns::{in_turn, progress};
 use crate::{Ground, Histogram, Order, Report};
 
 /// What the subjects do.
@@ -97,33 +96,20 @@ impl Case {
                 Err(error) => progress(&format!("\n  {} is left out: {error:#}\n", driver.name)),
             }
         }
-        // The first round warms up: connections, scripts, caches, the clock of the processor.
-        for round in 0..=self.rounds {
-            progress(&format!(" {round}"));
-            // Everybody begins a round once, so that nobody always follows the same neighbour.
-            let shift = usize::try_from(round)? % entrants.len().max(1);
-            entrants.rotate_left(shift);
-            let mut failed = Vec::new();
-            for entrant in &mut entrants {
-                match self.round(entrant, &servers) {
-                    Ok((sample, waits)) if round > 0 => {
-                        entrant.samples.push(sample);
-                        entrant.waits.merge(&waits);
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        progress(&format!(
-                            "\n  {} is left out: {error:#}\n",
-                            entrant.driver.name
-                        ));
-                        failed.push(entrant.driver.name.clone());
-                    }
+        in_turn(
+            self.rounds,
+            &mut entrants,
+            |entrant| entrant.driver.name.clone(),
+            |entrant, round| {
+                let (sample, waits) = self.round(entrant, &servers)?;
+                // The first round warms up: connections, scripts, the clock of the processor.
+                if round > 0 {
+                    entrant.samples.push(sample);
+                    entrant.waits.merge(&waits);
                 }
-            }
-            entrants.rotate_right(shift);
-            entrants.retain(|entrant| !failed.contains(&entrant.driver.name));
-        }
-        progress("\n");
+                Ok(())
+            },
+        );
         Ok(Outcome {
             workload: self.workload.clone(),
             nodes: self.nodes,
@@ -217,7 +203,7 @@ impl Case {
         tasks: u32,
         hold: Duration,
     ) -> Result<(Sample, f64, Histogram)> {
-        let path = ground_path();
+        let path = shared_memory("ground");
         let shared = entrant.workers.len() > 1;
         let ground = shared.then(|| Ground::make(&path)).transpose()?;
         // Time for the order to reach all processes.
@@ -239,13 +225,7 @@ impl Case {
         for worker in &entrant.workers {
             let report = worker.hear(self.window + Duration::from_secs(30))?;
             check(&report, &entrant.driver)?;
-            all.errors.extend(report.errors);
-            all.times.merge(&report.times);
-            all.longest = all.longest.max(report.longest);
-            all.total += report.total;
-            all.held += report.held;
-            all.elapsed = report.elapsed;
-            all.counts.extend(report.counts);
+            all.merge(report);
         }
         if let Some(ground) = ground {
             let visits = ground.visits();
@@ -367,25 +347,8 @@ fn jain(counts: &[u64]) -> f64 {
     sum * sum / (counts.len() as f64 * squares)
 }
 
-fn ground_path() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    let folder = if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    };
-    folder.join(format!("klg-lock-benchmarks-{}", std::process::id()))
-}
-
 fn millis(time: Duration) -> Result<u64> {
     Ok(u64::try_from(time.as_millis())?)
-}
-
-/// Says how far it is, on the standard error: the standard output is for results.
-pub fn progress(text: &str) {
-    let mut error = std::io::stderr().lock();
-    // A terminal that has gone away is no reason to stop.
-    let _ = write!(error, "{text}").and_then(|()| error.flush());
 }
 
 #[cfg(test)]

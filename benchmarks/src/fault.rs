@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::case::progress;
 use crate::machine::Pinning;
 use crate::process::{Driver, Worker};
 use crate::results::{Outcome, Sample};
+use crate::turns::progress;
 use crate::{Histogram, Order, Server};
 
 /// What becomes of the node.

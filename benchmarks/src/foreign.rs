@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::case::progress;
 use crate::machine::has_program;
 use crate::process::Driver;
+use crate::turns::progress;
 
 /// The drivers that can be had on this machine.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Foreign {
     pub node: Vec<Driver>,
     /// redis-py.
     pub python: Vec<Driver>,
+    /// bentocache, with one level and with two.
+    pub caches: Vec<Driver>,
 }
 
 impl Foreign {
@@ -25,6 +27,7 @@ impl Foreign {
         Self {
             node: node(package, &folder.join("node")),
             python: python(package, &folder.join("python")),
+            caches: caches(package, &folder.join("caches")),
         }
     }
 }
@@ -49,6 +52,27 @@ fn node(package: &Path, folder: &Path) -> Vec<Driver> {
                 &package.join("peers/redlock.mjs"),
                 folder,
                 Path::new(version),
+            ])),
+        })
+        .into()
+}
+
+fn caches(package: &Path, folder: &Path) -> Vec<Driver> {
+    let mut install = Command::new("npm");
+    install.args(["install", "--no-audit", "--no-fund", "--prefix"]);
+    install.arg(folder).args(["bentocache@1", "ioredis@5"]);
+    let here = folder.join("node_modules/bentocache").is_dir();
+    if !ready("node", "bentocache", here, folder, &mut install) {
+        return Vec::new();
+    }
+    ["L1", "L2"]
+        .map(|level| Driver {
+            name: format!("bentocache {level}"),
+            program: Some(words([
+                Path::new("node"),
+                &package.join("peers/bentocache.mjs"),
+                folder,
+                Path::new(level),
             ])),
         })
         .into()
@@ -91,12 +115,23 @@ fn ready(program: &str, peer: &str, here: bool, folder: &Path, install: &mut Com
         return true;
     }
     progress(&format!("installing {peer} into {}\n", folder.display()));
-    let done = std::fs::create_dir_all(folder)
-        .and_then(|()| install.stdin(Stdio::null()).stdout(Stdio::null()).status());
+    let done = std::fs::create_dir_all(folder).and_then(|()| {
+        install
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .output()
+    });
     match done {
-        Ok(status) if status.success() => true,
-        Ok(status) => {
-            progress(&format!("{peer} is left out: {install:?}: {status}\n"));
+        Ok(output) if output.status.success() => true,
+        Ok(output) => {
+            // What it has to say is of use only now.
+            let why = String::from_utf8_lossy(&output.stderr);
+            let why = why.trim();
+            let status = output.status;
+            progress(&format!(
+                "{peer} is left out: {install:?}: {status}\n{why}\n"
+            ));
             false
         }
         Err(error) => {

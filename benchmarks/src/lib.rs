@@ -3,9 +3,12 @@
 //! ```sh
 //! cargo run --release -p klg-lock-benchmarks -- quick   # below 3 minutes
 //! cargo run --release -p klg-lock-benchmarks -- all     # about 15 minutes
+//! cargo run --release -p klg-lock-benchmarks -- readme  # the figures of the last run, on the front page
+//! cargo bench -p klg-lock-benchmarks --bench engine        # small pieces without a network: times
+//! cargo bench -p klg-lock-benchmarks --bench instructions  # the same: instructions, by Valgrind
 //! ```
 //!
-//! Both print a table, draw `plots/`, and write `results.json`: one row for each workload, subject and metric, with
+//! The first two print a table, draw `plots/`, and write `results.json`: one row for each workload, subject and metric, with
 //! the median of all rounds and the median of the ratios to `raw` in the same round. It needs
 //! `redis-server` on the path (or named by `REDIS_SERVER`), and Linux.
 //!
@@ -37,9 +40,11 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `turns.rs` | who works when |
 //! | `workloads.rs` | the workloads and their subjects |
 //! | `case.rs` | one workload: all subjects, round by round |
 //! | `fault.rs` | W7: a node that hangs or dies |
+//! | `cache/` | C1 to C9: caches |
 //! | `facts/` | W8 to W10: waiters, held locks, attributes, the dependency tree |
 //! | `process.rs`, `server.rs`, `machine.rs` | workers and servers seen from the coordinator; processors |
 //! | `order.rs` | what coordinator and workers say to each other |
@@ -47,8 +52,10 @@
 //! | `subject/` | what is measured |
 //! | `ground.rs` | where holders would meet |
 //! | `foreign.rs`, `peers/` | peers in other languages, and their drivers |
-//! | `histogram.rs`, `results.rs`, `plot.rs` | figures, and pictures of them |
+//! | `histogram.rs`, `results.rs`, `plot.rs`, `readme.rs` | figures, pictures of them, and both on the front page |
+//! | `scenes.rs`, `benches/` | micro-benchmarks |
 
+pub mod cache;
 pub mod case;
 pub mod facts;
 pub mod fault;
@@ -59,9 +66,12 @@ pub mod machine;
 mod order;
 pub mod plot;
 pub mod process;
+pub mod readme;
 pub mod results;
+pub mod scenes;
 mod server;
 mod subject;
+pub mod turns;
 pub mod worker;
 pub mod workloads;
 

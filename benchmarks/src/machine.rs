@@ -1,6 +1,7 @@
 //! The machine: which processors may be used, and how it is described beside the figures.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -100,6 +101,18 @@ pub fn description() -> String {
     .flatten()
     .collect::<Vec<_>>()
     .join(", ")
+}
+
+/// Where processes of one run share a file of this name: in memory, where the system has that.
+#[must_use]
+pub fn shared_memory(name: &str) -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let folder = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    folder.join(format!("klg-lock-{name}-{}", std::process::id()))
 }
 
 /// The processor time that all threads of a process have had, in nanoseconds.

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail, ensure};
+use klg_lock_benchmarks::cache;
 use klg_lock_benchmarks::foreign::Foreign;
 use klg_lock_benchmarks::machine::{description, has_program};
 use klg_lock_benchmarks::plot;
-use klg_lock_benchmarks::results::{Outcome, Row, markdown, write_json};
+use klg_lock_benchmarks::readme;
+use klg_lock_benchmarks::results::{Outcome, Row, markdown, read_json, write_json};
 use klg_lock_benchmarks::worker;
 use klg_lock_benchmarks::workloads::{Scale, cases, faults};
 
@@ -17,6 +19,7 @@ cargo run --release -p klg-lock-benchmarks -- <what>
   all              every workload with every peer (about 15 minutes)
   quick            every workload with the peers in Rust (below 3 minutes)
   size             memory, allocations, dependencies: W8 to W10
+  readme           writes the figures of the last `all` or `quick` to the front page
   only <name> ..   the workloads whose names begin so, such as W1; with `quick` before it: short
 ";
 
@@ -28,8 +31,12 @@ fn main() -> Result<()> {
         ["worker", subject, uris @ ..] => {
             worker::follow_parent();
             let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
+            if cache::NAMES.contains(subject) {
+                return cache::worker::run(subject, &uris);
+            }
             worker::run(subject, &uris)
         }
+        ["readme"] => front_page(),
         ["all"] => measure(Scale::All, &[]),
         ["quick"] => measure(Scale::Quick, &[]),
         ["size"] => measure(Scale::All, &["size"]),
@@ -67,6 +74,16 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
             outcomes.push(case.run()?);
         }
     }
+    for case in cache::cases(scale, &foreign) {
+        if chosen(&case.workload) {
+            outcomes.push(case.run()?);
+        }
+    }
+    for case in cache::outages(scale, &foreign) {
+        if chosen(case.workload()) {
+            outcomes.push(case.run()?);
+        }
+    }
     let mut rows: Vec<_> = outcomes.iter().flat_map(Outcome::rows).collect();
     if chosen("size") {
         rows.extend(sizes(scale)?);
@@ -75,9 +92,34 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
     if names.is_empty() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         write_json(&rows, &folder.join("results.json"))?;
+        std::fs::write(
+            folder.join("measured.txt"),
+            format!("{}\n", measured(scale)),
+        )?;
         plot::draw(&outcomes, &folder.join("plots"))?;
     }
     Ok(())
+}
+
+/// When, where and by which command.
+fn measured(scale: Scale) -> String {
+    let what = match scale {
+        Scale::All => "all",
+        Scale::Quick => "quick",
+    };
+    let command = format!(
+        "cargo run --release -p {} -- {what}",
+        env!("CARGO_PKG_NAME")
+    );
+    format!("{}, by `{command}`", description())
+}
+
+fn front_page() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rows = read_json(&folder.join("results.json"))?;
+    let measured = std::fs::read_to_string(folder.join("measured.txt"))?;
+    let page = folder.join("../README.md");
+    readme::write(&rows, measured.trim(), &page, &folder.join("RESULTS.md"))
 }
 
 /// Runs the program whose allocator counts; it is built when it is needed.

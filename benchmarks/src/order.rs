@@ -75,10 +75,28 @@ pub struct Report {
     pub held: u64,
     /// `Hold`: when the release began. `Wait`: when the lock was there. By [`monotonic`].
     pub at: u64,
-    /// How often two holders met.
+    /// How often two holders met; of a cache, how often an answer was stale.
     pub violations: u64,
+    /// Of a cache: how often a value was loaded.
+    pub loads: u64,
     /// What went wrong, the first few.
     pub errors: Vec<String>,
+}
+
+impl Report {
+    /// Adds what another process has to report of the same order.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.times.merge(&other.times);
+        self.first = self.first.max(other.first);
+        self.longest = self.longest.max(other.longest);
+        self.counts.extend(other.counts);
+        self.total += other.total;
+        self.held += other.held;
+        self.violations += other.violations;
+        self.loads += other.loads;
+        self.errors.extend(other.errors);
+    }
 }
 
 /// The machine's monotonic clock in nanoseconds, the same in all processes and languages.

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 
+use crate::Report;
 use crate::machine::{Pinning, processor_time};
-use crate::{Order, Report};
 
 /// How long a worker may take to connect.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -58,7 +59,7 @@ impl Worker {
     }
 
     /// Gives an order; the answer is to be heard.
-    pub fn say(&mut self, order: &Order) -> Result<()> {
+    pub fn say(&mut self, order: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
         Ok(self.input.write_all(&line)?)
@@ -74,7 +75,7 @@ impl Worker {
     }
 
     /// Gives an order and waits for the report.
-    pub fn ask(&mut self, order: &Order, patience: Duration) -> Result<Report> {
+    pub fn ask(&mut self, order: &impl Serialize, patience: Duration) -> Result<Report> {
         self.say(order)?;
         self.hear(patience)
     }

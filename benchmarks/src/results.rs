@@ -121,6 +121,11 @@ pub fn write_json(rows: &[Row], path: &Path) -> Result<()> {
     )?)
 }
 
+/// Reads what [`write_json`] has written.
+pub fn read_json(path: &Path) -> Result<Vec<Row>> {
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
 /// Four significant digits.
 fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
@@ -197,7 +202,7 @@ fn cell(row: &Row) -> String {
     }
 }
 
-fn readable(value: f64) -> String {
+pub(crate) fn readable(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         size if size >= 1000.0 => {

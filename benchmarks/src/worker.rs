@@ -12,17 +12,40 @@ use crate::order::monotonic;
 use crate::{Ground, Order, Report, Subject};
 
 /// After so many errors a task gives up: the round is lost anyway.
-const MOST_ERRORS: usize = 20;
+pub(crate) const MOST_ERRORS: usize = 20;
 
 /// What one task has seen.
 #[derive(Debug, Default)]
-struct Seen {
-    times: Vec<u64>,
-    count: u64,
-    held: u64,
-    violations: u64,
-    errors: Vec<String>,
-    elapsed: Duration,
+pub(crate) struct Seen {
+    pub(crate) times: Vec<u64>,
+    pub(crate) count: u64,
+    pub(crate) held: u64,
+    pub(crate) violations: u64,
+    pub(crate) errors: Vec<String>,
+    /// The longest that anybody waited for an error.
+    pub(crate) failed_after: u64,
+    pub(crate) elapsed: Duration,
+}
+
+impl Seen {
+    /// Whether the task asks once more.
+    pub(crate) fn goes_on(&self, end: Instant) -> bool {
+        self.errors.len() < MOST_ERRORS && Instant::now() < end
+    }
+
+    /// Counts an answer, or remembers the error.
+    pub(crate) fn note<T>(&mut self, nanos: u64, answer: Result<T>) {
+        match answer {
+            Ok(_) => {
+                self.times.push(nanos);
+                self.count += 1;
+            }
+            Err(error) => {
+                self.failed_after = self.failed_after.max(nanos);
+                self.errors.push(format!("{error:#}"));
+            }
+        }
+    }
 }
 
 /// Connects the subject, says so, and works until its input ends.
@@ -51,7 +74,7 @@ pub fn run(name: &str, uris: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn say(report: &Report) -> Result<()> {
+pub(crate) fn say(report: &Report) -> Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, report)?;
     writeln!(out)?;
@@ -211,7 +234,7 @@ async fn hold(subject: &Subject, key: &str, time: Duration) -> Result<u64> {
     }
 }
 
-fn gather(all: Vec<Seen>) -> Report {
+pub(crate) fn gather(all: Vec<Seen>) -> Report {
     let mut report = Report::default();
     for seen in all {
         report.first = report
@@ -222,6 +245,7 @@ fn gather(all: Vec<Seen>) -> Report {
             report.times.add(nanos);
             report.longest = report.longest.max(nanos);
         }
+        report.longest = report.longest.max(seen.failed_after);
         report.counts.push(seen.count);
         report.held += seen.held;
         report.violations += seen.violations;
@@ -232,7 +256,7 @@ fn gather(all: Vec<Seen>) -> Report {
     report
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -18,10 +18,10 @@ pub enum Scale {
 }
 
 /// Rounds that count, of every workload.
-const ROUNDS: u32 = 5;
+pub(crate) const ROUNDS: u32 = 5;
 
 impl Scale {
-    fn pick<T>(self, all: T, quick: T) -> T {
+    pub(crate) fn pick<T>(self, all: T, quick: T) -> T {
         match self {
             Self::All => all,
             Self::Quick => quick,

@@ -7,8 +7,8 @@ use klg_lock::{Config, LockError, buffer_lock, registry};
 use stats_alloc::Region;
 
 use super::{Allocator, row};
-use crate::case::progress;
 use crate::results::{Row, median};
+use crate::turns::progress;
 
 const CALLS: u32 = 2_000;
 const ROUNDS: u32 = 41;

@@ -9,9 +9,9 @@ use stats_alloc::Region;
 
 use super::{Allocator, live, row};
 use crate::Server;
-use crate::case::progress;
 use crate::machine::{Pinning, processor_time};
 use crate::results::Row;
+use crate::turns::progress;
 
 const LOCKS: u32 = 100_000;
 const TTL: Duration = Duration::from_secs(30);

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use super::{Allocator, live, row};
 use crate::Server;
-use crate::case::progress;
 use crate::machine::Pinning;
 use crate::results::Row;
+use crate::turns::progress;
 
 const WAITERS: u32 = 1_000;
 const WAIT: Duration = Duration::from_secs(10);
