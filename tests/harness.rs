@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use klg_lock_tests::poll::{cancelled_after, wait_until, within};
-use klg_lock_tests::{Cluster, Peer, Port, Process, Proxy, Sentinel, Server, Way};
+use klg_lock_tests::{Authority, Cluster, Peer, Port, Process, Proxy, Sentinel, Server, Way};
 use redis::Value;
 use rustix::process::Signal;
 
@@ -264,6 +264,31 @@ fn a_cluster_is_whole_and_its_slots_move() {
     cluster.move_slot(slot, owner);
     assert_eq!(cluster.owner(slot), owner);
     assert!(cluster.uri().starts_with("redis+cluster://127.0.0.1:"));
+}
+
+#[test]
+fn a_replica_takes_over_from_a_master_of_a_cluster() {
+    let cluster = Cluster::start();
+    let replica = cluster.add_replica(0);
+    let key = (0..)
+        .map(|number| format!("k{number}"))
+        .find(|key| cluster.owner(cluster.slot(key)) == 0)
+        .unwrap();
+    let mut control = cluster.masters()[0].control();
+    control.ask::<()>(&["SET", &key, "v"]);
+    assert_eq!(control.ask::<u32>(&["WAIT", "1", "0"]), 1);
+    cluster.fail_over(0, &replica);
+    assert_eq!(replica.control().get(&key).as_deref(), Some("v"));
+}
+
+#[test]
+fn a_cluster_under_tls_is_whole_and_its_slots_move() {
+    let cluster = Cluster::start_tls(&Authority::new());
+    let slot = cluster.slot("k");
+    let to = (cluster.owner(slot) + 1) % 3;
+    cluster.move_slot(slot, to);
+    assert_eq!(cluster.owner(slot), to);
+    assert!(cluster.uri().starts_with("rediss+cluster://127.0.0.1:"));
 }
 
 #[test]

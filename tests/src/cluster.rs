@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::poll::wait_until;
-use crate::{Control, Server};
+use crate::{Authority, Control, Options, Server};
 
-/// A running cluster: three masters, no replicas, every slot covered.
+/// A running cluster: three masters, every slot covered.
 #[derive(Debug)]
 pub struct Cluster {
     masters: [Server; 3],
+    tls: bool,
 }
 
 const SLOTS: u16 = 16_384;
@@ -17,11 +18,19 @@ impl Cluster {
     /// Starts the masters and returns when each of them says that the cluster is whole.
     #[must_use]
     pub fn start() -> Self {
-        let masters = Server::with()
-            .set("cluster-enabled", "yes")
-            .set("cluster-node-timeout", 2000)
-            .start_many::<3>();
-        let cluster = Self { masters };
+        Self::start_with(Options::default(), false)
+    }
+
+    /// The same under TLS, between the masters too, with certificates of this authority.
+    #[must_use]
+    pub fn start_tls(authority: &Authority) -> Self {
+        let options = Options::default().tls(authority, false);
+        Self::start_with(options.set("tls-cluster", "yes"), true)
+    }
+
+    fn start_with(options: Options, tls: bool) -> Self {
+        let masters = member(options).start_many::<3>();
+        let cluster = Self { masters, tls };
         let slots: Vec<String> = (0..SLOTS).map(|slot| slot.to_string()).collect();
         let third = slots.len().div_ceil(3);
         // Epochs first: one that has heard of another does not take one any more.
@@ -35,7 +44,7 @@ impl Cluster {
             words.extend(share.iter().map(String::as_str));
             control.ask::<()>(&words);
             for other in &cluster.masters {
-                let port = other.port().to_string();
+                let port = cluster.client_port(other).to_string();
                 control.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port]);
             }
         }
@@ -54,15 +63,80 @@ impl Cluster {
         cluster
     }
 
-    /// `redis+cluster://a,b,c`.
+    /// `redis+cluster://a,b,c`, or `rediss+cluster://..` under TLS.
     #[must_use]
     pub fn uri(&self) -> String {
-        let addresses: Vec<String> = self
-            .masters
-            .iter()
-            .map(|master| master.address().to_string())
-            .collect();
-        format!("redis+cluster://{}", addresses.join(","))
+        let scheme = if self.tls { "rediss" } else { "redis" };
+        let addresses = self.masters.each_ref().map(|master| {
+            let port = self.client_port(master);
+            format!("127.0.0.1:{port}")
+        });
+        format!("{scheme}+cluster://{}", addresses.join(","))
+    }
+
+    /// The port by which the masters know each other, and clients them.
+    fn client_port(&self, server: &Server) -> u16 {
+        if self.tls {
+            server.tls_port()
+        } else {
+            server.port()
+        }
+    }
+
+    /// Starts a replica of one master, and returns when it is in step and every master knows it.
+    #[must_use]
+    pub fn add_replica(&self, of: usize) -> Server {
+        let replica = member(Options::default())
+            // However long it has been without its master, it is good enough to take over.
+            .set("cluster-replica-validity-factor", 0)
+            .start();
+        let master = self.id(of);
+        let mut control = replica.control();
+        let port = self.client_port(&self.masters[of]).to_string();
+        control.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+        wait_until("the replica knows its master", || {
+            control
+                .try_ask::<()>(&["CLUSTER", "REPLICATE", &master])
+                .is_ok()
+        });
+        let id: String = control.ask(&["CLUSTER", "MYID"]);
+        wait_until("everybody knows the replica", || {
+            let known = (0..3).all(|index| {
+                let nodes: String = self.control(index).ask(&["CLUSTER", "NODES"]);
+                let mut lines = nodes.lines();
+                lines.any(|line| line.starts_with(&id) && line.contains(&format!("slave {master}")))
+            });
+            known && control.is_ready()
+        });
+        replica
+    }
+
+    /// Kills a master, and returns when its replica has taken over for all who are left.
+    pub fn fail_over(&self, master: usize, replica: &Server) {
+        let slots = self.slots_of(master);
+        self.masters[master].kill();
+        let mut control = replica.control();
+        let id: String = control.ask(&["CLUSTER", "MYID"]);
+        wait_until("the replica has taken over", || {
+            let left = (0..3).filter(|&index| index != master);
+            let mut controls = Vec::from_iter(left.map(|index| self.control(index)));
+            controls.push(replica.control());
+            controls.iter_mut().all(|control| {
+                let info: String = control.ask(&["CLUSTER", "INFO"]);
+                let nodes: String = control.ask(&["CLUSTER", "NODES"]);
+                let picture = Picture::read(&info, &nodes);
+                info.contains("cluster_state:ok")
+                    && picture
+                        .masters
+                        .get(&id)
+                        .is_some_and(|(_, its)| *its == slots)
+            })
+        });
+    }
+
+    fn slots_of(&self, master: usize) -> Vec<String> {
+        let id = self.id(master);
+        self.settled().masters[&id].1.clone()
     }
 
     /// The masters, in the order of the slots they had at the start.
@@ -124,7 +198,7 @@ impl Cluster {
     pub fn move_keys(&self, slot: u16, to: usize) {
         let from = self.owner(slot);
         let mut control = self.control(from);
-        let port = self.masters[to].port().to_string();
+        let port = self.client_port(&self.masters[to]).to_string();
         let keys: Vec<String> =
             control.ask(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
         for key in keys {
@@ -189,6 +263,12 @@ impl Cluster {
     }
 }
 
+fn member(options: Options) -> Options {
+    options
+        .set("cluster-enabled", "yes")
+        .set("cluster-node-timeout", 2000)
+}
+
 /// What one master believes of all of them.
 #[derive(PartialEq, Eq)]
 struct Picture {
@@ -203,12 +283,13 @@ impl Picture {
             .lines()
             .find_map(|line| line.strip_prefix("cluster_current_epoch:"))
             .expect("a cluster has an epoch");
-        let masters = nodes.lines().map(|line| {
+        let masters = nodes.lines().filter_map(|line| {
             // id address flags master ping-sent pong-received epoch link-state slot..
             let words: Vec<&str> = line.split(' ').collect();
             let slots = words[8..].iter().filter(|word| !word.starts_with('['));
             let slots = slots.map(ToString::to_string).collect();
-            (words[0].to_owned(), (number(words[6]), slots))
+            let is_master = words[2].contains("master");
+            is_master.then(|| (words[0].to_owned(), (number(words[6]), slots)))
         });
         Self {
             epoch: number(epoch),

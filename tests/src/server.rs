@@ -100,13 +100,10 @@ impl Server {
     /// `rediss://localhost:..` at the server's TLS port.
     #[must_use]
     pub fn tls_uri(&self) -> String {
-        let port = self
-            .tls_port
-            .as_ref()
-            .expect("a server set up with `.tls(..)`");
+        let port = self.tls_port();
         match &self.options.password {
-            Some(password) => format!("rediss://:{password}@localhost:{}", port.number()),
-            None => format!("rediss://localhost:{}", port.number()),
+            Some(password) => format!("rediss://:{password}@localhost:{port}"),
+            None => format!("rediss://localhost:{port}"),
         }
     }
 
@@ -120,6 +117,13 @@ impl Server {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// The TLS port.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        let port = self.tls_port.as_ref();
+        port.expect("a server set up with `.tls(..)`").number()
     }
 
     /// The unix socket's path.
