@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ impl Dialer {
 
 /// Tries every address of the host: `localhost` may well be two, of which one answers.
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, NodeError> {
-    let addresses = tokio::net::lookup_host((host, port))
+    let addresses = lookup(host, port)
         .await
         .map_err(|error| io_fault(&format!("cannot resolve the host {host:?}"), error))?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -143,6 +144,35 @@ async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, NodeError> {
         }
     }
     Err(io_fault(&format!("cannot connect to {host}:{port}"), last))
+}
+
+/// Asked anew for each connection, so that a name that moves is followed.
+async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    #[cfg(test)]
+    if let Some(address) = names::address(host) {
+        return Ok(vec![address]);
+    }
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
+/// Host names that tests give to addresses, and take away again.
+#[cfg(test)]
+pub(super) mod names {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
+
+    use crate::sync::lock;
+
+    static NAMES: Mutex<BTreeMap<String, SocketAddr>> = Mutex::new(BTreeMap::new());
+
+    pub(crate) fn set(host: &str, address: SocketAddr) {
+        lock(&NAMES).insert(host.to_owned(), address);
+    }
+
+    pub(super) fn address(host: &str) -> Option<SocketAddr> {
+        lock(&NAMES).get(host).copied()
+    }
 }
 
 impl Wire {

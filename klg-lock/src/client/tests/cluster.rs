@@ -150,3 +150,23 @@ async fn while_a_master_is_away_nothing_is_heard() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_replica_that_takes_over_is_heard() {
+    let cluster = Cluster::start();
+    let replica = cluster.add_replica(0);
+    let (masters, told) = masters(&cluster).await;
+    let key = (0..)
+        .map(|number| format!("k{number}"))
+        .find(|key| cluster.owner(cluster.slot(key)) == 0)
+        .unwrap();
+    cluster.fail_over(0, &replica);
+    is_lost_and_found(&told).await;
+    replica.control().ask::<()>(&["SET", &key, "1"]);
+    let push = format!("Invalidate [array([bulk-string('\"{key}\"')])]");
+    within(A_WHILE, "the change is heard", || {
+        told.take().contains(&push)
+    })
+    .await;
+    assert!(masters.of(&key).is_some());
+}

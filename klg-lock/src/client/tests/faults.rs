@@ -3,6 +3,7 @@
 use klg_lock_tests::poll::within;
 use klg_lock_tests::{Proxy, Way};
 
+use super::super::dial::names;
 use super::*;
 
 #[tokio::test]
@@ -316,4 +317,21 @@ async fn many_tasks_survive_many_cuts_with_their_own_answers() {
         // Each cut fails at most what was under way.
         assert!(task.await.unwrap() >= 150);
     }
+}
+
+/// The name leads elsewhere from now on, as after a fail-over that is told by DNS.
+#[tokio::test]
+async fn a_host_name_that_moves_is_followed() {
+    let (old, new) = (Server::start(), Server::start());
+    let host = "moving.invalid";
+    names::set(host, old.address());
+    let link = open(&format!("redis://{host}:1")).await;
+    ask(&link, &["SET", "k", "old"]).await.unwrap();
+    names::set(host, new.address());
+    // As long as the connection stands, nobody asks for the name.
+    ask(&link, &["GET", "k"]).await.unwrap();
+    assert_eq!(new.control().clients().len(), 0);
+    old.kill();
+    recovers(&link, &["SET", "k", "new"]).await;
+    assert_eq!(new.control().get("k").as_deref(), Some("new"));
 }

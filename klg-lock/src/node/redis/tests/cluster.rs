@@ -249,6 +249,61 @@ async fn a_killed_master_takes_only_its_own_slots_along() {
     assert!(begun.elapsed() < A_WHILE);
 }
 
+#[tokio::test]
+async fn a_replica_that_takes_over_keeps_the_locks_that_it_has_heard_of() {
+    let cluster = Cluster::start();
+    let replica = cluster.add_replica(0);
+    let node = cluster_node(&cluster).await;
+    let name = (0..)
+        .map(|number| format!("k{number}"))
+        .find(|name| cluster_slot_of_first(key_slot(&lock_key(name))))
+        .unwrap();
+    let (a, b) = (claim(&[&name], "a"), claim(&[&name], "b"));
+    let token = end(get(&node, &a, ACQUIRE).await);
+    within(A_WHILE, "the lock is replicated", || {
+        replica.control().keys().contains(&lock_key(&name))
+    })
+    .await;
+    cluster.fail_over(0, &replica);
+    let begun = Instant::now();
+    let seen = loop {
+        match get(&node, &b, ACQUIRE).await {
+            Ok(vote) => break holder(Ok(vote)),
+            Err(error) => assert!(error.kind().is_transient(), "{error}"),
+        }
+        assert!(begun.elapsed() < A_WHILE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(seen, "a");
+    assert_eq!(end(get(&node, &a, EXTEND).await), token);
+    assert_eq!(end(get(&node, &a, RELEASE).await), 0);
+    assert_eq!(end(get(&node, &b, ACQUIRE).await), token + 1);
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_cluster_under_tls_is_followed_and_pushes() {
+    let authority = klg_lock_tests::Authority::new();
+    let cluster = Cluster::start_tls(&authority);
+    let uri = format!("{}?tls_ca={}", cluster.uri(), authority.root().display());
+    let endpoint = Endpoint::parse(&uri).unwrap();
+    let (node, connected) = ClusterNode::start(&endpoint, &NodeOptions::default()).await;
+    connected.unwrap();
+    assert!(node.pushes());
+    for number in 0..12 {
+        let name = format!("k{number}");
+        let (a, b) = (claim(&[&name], "a"), claim(&[&name], "b"));
+        let token = end(get(&node, &a, ACQUIRE).await);
+        if number % 4 == 0 {
+            let slot = key_slot(&lock_key(&name));
+            cluster.move_slot(slot, elsewhere(&cluster, slot));
+        }
+        assert_eq!(holder(get(&node, &b, ACQUIRE).await), "a");
+        assert_eq!(end(get(&node, &a, EXTEND).await), token);
+        assert_eq!(end(get(&node, &a, RELEASE).await), 0);
+    }
+}
+
 /// The harness deals the slots out in thirds.
 fn cluster_slot_of_first(slot: u16) -> bool {
     slot < 16_384_u16.div_ceil(3)
