@@ -99,8 +99,8 @@ async fn a_key_is_found_whose_slot_moves_there_and_back() {
         order.push(key.unwrap());
     }
     // What comes last of the first master is not there yet when its first key is.
-    let ours = order.iter().filter(|key| keys[0].contains(*key));
-    let moved = ours.last().unwrap();
+    let mut ours = order.iter().filter(|key| keys[0].contains(*key));
+    let moved = ours.next_back().unwrap();
 
     let mut scan = store.scan("*").batch(1);
     let mut seen = BTreeSet::new();

@@ -155,26 +155,6 @@ async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
 
-/// Host names that tests give to addresses, and take away again.
-#[cfg(test)]
-pub(super) mod names {
-    use std::collections::BTreeMap;
-    use std::net::SocketAddr;
-    use std::sync::Mutex;
-
-    use crate::sync::lock;
-
-    static NAMES: Mutex<BTreeMap<String, SocketAddr>> = Mutex::new(BTreeMap::new());
-
-    pub(crate) fn set(host: &str, address: SocketAddr) {
-        lock(&NAMES).insert(host.to_owned(), address);
-    }
-
-    pub(super) fn address(host: &str) -> Option<SocketAddr> {
-        lock(&NAMES).get(host).copied()
-    }
-}
-
 impl Wire {
     /// Sends one command and waits for its reply; an error reply is an error.
     pub(crate) async fn ask(&mut self, args: &[&[u8]]) -> Result<Frame, NodeError> {
@@ -254,4 +234,24 @@ pub(crate) fn closed_by_peer() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "the server closed the connection",
     )
+}
+
+/// Host names that tests give to addresses, and take away again.
+#[cfg(test)]
+pub(super) mod names {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
+
+    use crate::sync::lock;
+
+    static NAMES: Mutex<BTreeMap<String, SocketAddr>> = Mutex::new(BTreeMap::new());
+
+    pub(crate) fn set(host: &str, address: SocketAddr) {
+        lock(&NAMES).insert(host.to_owned(), address);
+    }
+
+    pub(super) fn address(host: &str) -> Option<SocketAddr> {
+        lock(&NAMES).get(host).copied()
+    }
 }

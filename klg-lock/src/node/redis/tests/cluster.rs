@@ -259,7 +259,12 @@ async fn a_replica_that_takes_over_keeps_the_locks_that_it_has_heard_of() {
         .find(|name| cluster_slot_of_first(key_slot(&lock_key(name))))
         .unwrap();
     let (a, b) = (claim(&[&name], "a"), claim(&[&name], "b"));
-    let token = end(get(&node, &a, ACQUIRE).await);
+    // Longer than a replica may take.
+    let acquire = Op::Acquire {
+        ttl: Duration::from_secs(120),
+        reserve: 1,
+    };
+    let token = end(get(&node, &a, acquire).await);
     within(A_WHILE, "the lock is replicated", || {
         replica.control().keys().contains(&lock_key(&name))
     })
