@@ -85,8 +85,17 @@ impl Dialer {
             inbox: Inbox::default(),
             session: Session::default(),
         };
-        greet(&mut wire, self).await?;
-        Ok(wire)
+        match greet(&mut wire, self).await {
+            Ok(()) => Ok(wire),
+            // A server does not say that it expects TLS.
+            Err(error)
+                if self.endpoint.tls.is_none() && error.kind() == NodeErrorKind::Unreachable =>
+            {
+                let text = format!("{error}, as it was greeted; if it wants TLS, write rediss://");
+                Err(NodeError::new(error.kind(), text).with_source(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn connect(&self, address: &Address) -> Result<Stream, NodeError> {
@@ -133,9 +142,10 @@ impl Dialer {
 
 /// Tries every address of the host: `localhost` may well be two, of which one answers.
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, NodeError> {
-    let addresses = lookup(host, port)
-        .await
-        .map_err(|error| io_fault(&format!("cannot resolve the host {host:?}"), error))?;
+    let addresses = lookup(host, port).await.map_err(|error| {
+        let what = format!("cannot find the address of the host {host:?}, is the name right?");
+        io_fault(&what, error)
+    })?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         match TcpStream::connect(address).await.and_then(Stream::tuned) {

@@ -92,7 +92,7 @@ impl Endpoint {
                 without_credentials(uri)
             )));
         };
-        match scheme {
+        match scheme.to_ascii_lowercase().as_str() {
             "redis" | "valkey" => Self::single(rest, false),
             "rediss" | "valkeys" => Self::single(rest, true),
             "redis+unix" | "valkey+unix" | "unix" => Self::unix(rest),
@@ -335,8 +335,10 @@ struct Part {
 
 impl Part {
     fn parse(rest: &str) -> Result<Self, Error> {
+        let options = Options::parse(rest)?;
+        check_host(rest)?;
         Ok(Self {
-            options: Options::parse(rest)?,
+            options,
             // Without TLS here: what the crate was built with says nothing about this library.
             info: format!("redis://{}", rest.split('?').next().unwrap_or_default())
                 .into_connection_info()
@@ -391,6 +393,44 @@ fn unreadable(error: &redis::RedisError) -> Error {
     Error::config(format!(
         "a Redis URI cannot be read ({reason}); write one of {FORMS}, and percent-encode the characters : / ? # @ in a password"
     ))
+}
+
+/// Says what is wrong with host and port. What stands there may be a password whose host was
+/// forgotten, so that none of it is shown.
+fn check_host(rest: &str) -> Result<(), Error> {
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if path.contains('@') {
+        return Err(Error::config(
+            "a Redis URI cannot be read: the host ends at the first `/`; percent-encode the characters : / ? # @ in a password",
+        ));
+    }
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match host.rsplit_once(']') {
+        Some((address, port)) => (address, port.strip_prefix(':')),
+        None if host.matches(':').count() > 1 => {
+            return Err(Error::config(
+                "there is more than one colon in the host of a Redis URI; write an IPv6 address in brackets: redis://[::1]:6379",
+            ));
+        }
+        None => match host.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host, None),
+        },
+    };
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return Err(Error::config(format!(
+            "a Redis URI names no host, or one with spaces; write one of {FORMS}"
+        )));
+    }
+    match port.map(str::parse::<u16>) {
+        None | Some(Ok(1..)) => Ok(()),
+        // `host:` is the usual port, as in every URI.
+        Some(_) if port == Some("") => Ok(()),
+        Some(_) => Err(Error::config(
+            "the port in a Redis URI is not a number from 1 to 65535: redis://host:6379",
+        )),
+    }
 }
 
 fn has_port(host: &str) -> bool {
@@ -462,6 +502,11 @@ impl Options {
                 "tls_key" => options.key = Some((&*value).into()),
                 // Read by the crate, on a unix socket.
                 "db" | "user" | "pass" => {}
+                _ if query.contains('@') => {
+                    return Err(Error::config(
+                        "the options behind `?` cannot be read; percent-encode the characters : / ? # @ in a password",
+                    ));
+                }
                 unknown => {
                     return Err(Error::config(format!(
                         "unknown option {unknown:?} in a Redis URI; known: protocol, tls_ca, tls_cert, tls_key, \

@@ -33,7 +33,14 @@ pub(crate) fn server_fault(refusal: Refusal<'_>) -> NodeError {
     };
     let Refusal { code, detail } = refusal;
     let (kind, advice) = match code {
-        "WRONGPASS" | "NOAUTH" => (
+        // What the server says to that speaks of the protocol.
+        "NOAUTH" => {
+            return NodeError::new(
+                Unauthorized,
+                "the server wants a user name and password (NOAUTH), and got none: write redis://user:password@host:port",
+            );
+        }
+        "WRONGPASS" => (
             Unauthorized,
             "check the user name and password in its URI: redis://user:password@host:port",
         ),
@@ -67,6 +74,7 @@ pub(crate) fn server_fault(refusal: Refusal<'_>) -> NodeError {
 }
 
 fn sentence(code: &str, detail: &str, advice: &str) -> String {
+    let detail = detail.trim_end_matches('.');
     let gap = if detail.is_empty() { "" } else { " " };
     let dash = if advice.is_empty() { "" } else { "; " };
     format!("the server answered {code}{gap}{detail}{dash}{advice}")

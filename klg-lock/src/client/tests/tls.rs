@@ -59,5 +59,6 @@ async fn a_wrong_authority_or_file_is_said_with_the_way_out() {
     let plain = server.uri().replace("redis://", "rediss://");
     let text = error(&format!("{plain}?tls_ca={}", right.root().display())).await;
     assert!(text.contains("TLS"), "{text}");
-    error(&uri.replace("rediss://", "redis://")).await;
+    let text = error(&uri.replace("rediss://", "redis://")).await;
+    assert!(text.contains("rediss://"), "{text}");
 }
