@@ -12,12 +12,15 @@ use super::order::Queued;
 use super::queue::{Busy, Call, NoSeat, Seat, Terms};
 use super::request::LockRequest;
 use super::retry::Delays;
-use super::round::{Attempt, Refusal};
+use super::round::{Attempt, Refusal, Split};
 use crate::error::{LockError, NodeErrorKind, Votes};
 use crate::node::{Claim, KeySet, Occupied, Op, Place};
 
 /// How often a request that does not wait asks again when contenders merely blocked each other.
 const SPLIT_TRIES: u32 = 8;
+
+/// The same where they may have: nodes that did not answer may carry the other's value as well.
+const DOUBTFUL_TRIES: u32 = 3;
 
 /// How long the other nodes have to push after the first did.
 const PUSH_PATIENCE: Duration = Duration::from_millis(1);
@@ -169,15 +172,27 @@ impl LockRequest {
                     if let Some(queued) = queued.take() {
                         queued.served();
                     }
-                    let lease = Unclaimed { lease: Some(lease) };
-                    if let Some((lease, token)) = self.take_up(lease).await {
+                    let mut unclaimed = Unclaimed {
+                        lease: Some(Arc::clone(&lease)),
+                    };
+                    // As long as the nodes grant it: there is nothing that an extension would mend.
+                    if !lease.remaining().is_zero()
+                        && let Some(token) = lease.take_token()
+                    {
+                        unclaimed.lease = None;
                         return self.hold(place, lease, token);
                     }
                 }
                 Attempt::Refused(refusal) => {
                     drop(pending);
                     let busy = busy(&refusal);
-                    if refusal.split && (self.wait.is_some() || splits < SPLIT_TRIES) {
+                    let again = match (refusal.split, self.wait) {
+                        (Split::Sure, Some(_)) => true,
+                        (Split::Sure, None) => splits < SPLIT_TRIES,
+                        (Split::Doubtful, None) => splits < DOUBTFUL_TRIES,
+                        (Split::Doubtful, Some(_)) | (Split::No, _) => false,
+                    };
+                    if again {
                         let pause = delays.after_split(splits, core.round_trip());
                         splits += 1;
                         self.check_count(keys, progress, &busy)?;

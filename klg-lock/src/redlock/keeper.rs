@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use super::clock::{Clock, Moment};
 use super::lease::{Lease, NotExtended, Todo};
 use super::validity::MIN_TTL;
+use crate::error::{NodeError, NodeErrorKind, NodeFault, Votes};
 use crate::sync::lock;
 
 /// The longest the task sleeps while a lock is held. Timers stand still while the machine is
@@ -70,7 +71,7 @@ impl Keeper {
             changed: Notify::new(),
         });
         // The task ends when the last `Keeper` is dropped, so nobody has to own its handle.
-        drop(tokio::spawn(run(Arc::clone(&shared))));
+        drop(tokio::spawn(run(Stop(Arc::clone(&shared)))));
         Arc::new(Self { shared })
     }
 
@@ -98,7 +99,14 @@ impl Keeper {
             reserve,
             answer: Some(answer),
         });
-        decided.await.unwrap_or(Err(NotExtended::Lost))
+        decided.await.unwrap_or_else(|_| {
+            let error = NodeError::new(
+                NodeErrorKind::Closed,
+                "the runtime that extends this engine's locks has ended; keep it running as long as locks are held",
+            );
+            let fault = NodeFault::new("engine", error);
+            Err(NotExtended::Unsure(Votes(Box::new([fault]))))
+        })
     }
 
     /// Asks the nodes whether the lease still stands, without prolonging it.
@@ -114,7 +122,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        lock(&self.shared.agenda).stopped = true;
+        drop(self.shared.stop());
         self.shared.changed.notify_one();
     }
 }
@@ -138,8 +146,19 @@ impl Shared {
     }
 
     fn order(&self, order: Order) {
-        lock(&self.agenda).orders.push(order);
-        self.changed.notify_one();
+        let mut agenda = lock(&self.agenda);
+        // Once the task has ended, dropping the order tells whoever waits for it.
+        if !agenda.stopped {
+            agenda.orders.push(order);
+            drop(agenda);
+            self.changed.notify_one();
+        }
+    }
+
+    fn stop(&self) -> Vec<Order> {
+        let mut agenda = lock(&self.agenda);
+        agenda.stopped = true;
+        std::mem::take(&mut agenda.orders)
     }
 
     /// Everything that is due, and how long to sleep after it.
@@ -174,7 +193,18 @@ impl Shared {
     }
 }
 
-async fn run(shared: Arc<Shared>) {
+/// Tells those who wait for an extension that there will be none, however the task ends: with its
+/// last user, or with its runtime.
+struct Stop(Arc<Shared>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        drop(self.0.stop());
+    }
+}
+
+async fn run(stop: Stop) {
+    let shared = &stop.0;
     let mut rounds: FuturesUnordered<Round> = FuturesUnordered::new();
     loop {
         let room = IN_FLIGHT.saturating_sub(rounds.len());
@@ -189,7 +219,7 @@ async fn run(shared: Arc<Shared>) {
         rounds.extend(
             orders
                 .into_iter()
-                .map(|order| extend(Arc::clone(&shared), order)),
+                .map(|order| extend(Arc::clone(shared), order)),
         );
         for lease in leases {
             lease.schedule(None);
@@ -199,7 +229,7 @@ async fn run(shared: Arc<Shared>) {
                 Todo::Lose => lose(&lease),
                 Todo::Extend { ttl } => {
                     rounds.push(extend(
-                        Arc::clone(&shared),
+                        Arc::clone(shared),
                         Order {
                             lease: Arc::clone(&lease),
                             ttl,

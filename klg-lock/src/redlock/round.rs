@@ -48,8 +48,19 @@ pub(crate) struct Refusal {
     pub(crate) free_in: Option<Duration>,
     /// How many wait ahead in the node's own queue, where that was asked for.
     pub(crate) ahead: Option<u64>,
-    /// No holder value can have a quorum: contenders block each other, nobody holds the lock.
-    pub(crate) split: bool,
+    /// Whether contenders merely block each other, and nobody holds the lock.
+    pub(crate) split: Split,
+}
+
+/// Whether a refusal was one contender's against another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// A value may have, or has, a quorum.
+    No,
+    /// Only nodes that did not answer could give a value its quorum, and some granted this attempt.
+    Doubtful,
+    /// No value can have a quorum.
+    Sure,
 }
 
 /// What an extension came to.
@@ -201,7 +212,7 @@ impl Nodes {
                     holder: None,
                     free_in: Some(Duration::ZERO),
                     ahead: None,
-                    split: true,
+                    split: Split::Sure,
                 })
             } else {
                 Attempt::Unavailable(Votes(faults.into()))
@@ -441,7 +452,14 @@ fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
         .copied()
         .flatten();
     let ahead = holder.as_ref().and_then(|occupied| occupied.ahead);
-    let split = most + tally.failures() + tally.pending() < tally.quorum();
+    let unheard = tally.failures() + tally.pending();
+    let split = if most + unheard < tally.quorum() {
+        Split::Sure
+    } else if most < tally.quorum() && tally.grants() > 0 {
+        Split::Doubtful
+    } else {
+        Split::No
+    };
     Refusal {
         holder,
         free_in,

@@ -484,3 +484,32 @@ async fn a_mutex_try_behind_a_waiter_is_told_of_an_outage() {
     server.recover();
     waiting.await.unwrap().unwrap().release().await.unwrap();
 }
+
+/// Nobody is left to carry the extension out; its caller may not wait for that.
+#[test]
+fn an_extension_whose_runtime_has_ended_says_so() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let home = runtime();
+    let lock = home.block_on(async {
+        let redlock = engine(&["memory://"]).await;
+        redlock.lock("k").acquire().await.unwrap()
+    });
+    drop(home);
+    let extended = runtime().block_on(async {
+        let extension = lock.extend(TTL * 2);
+        tokio::time::timeout(TTL, extension)
+            .await
+            .expect("it is answered")
+    });
+    let error = extended.unwrap_err();
+    assert!(
+        matches!(error, LockError::Unavailable { .. }) && error.to_string().contains("runtime"),
+        "{error}"
+    );
+    assert!(lock.is_valid());
+}

@@ -39,9 +39,11 @@ pub(super) struct State {
     writer: Option<Arc<Writer>>,
     /// Encoded, and not yet taken by the task.
     out: Vec<u8>,
+    /// The task has taken bytes that are not all written yet; nobody else may write meanwhile.
+    writing: bool,
     /// Plain requests that came while others were under way; they go out in one call.
     gathered: Vec<Job>,
-    /// Sent or about to be, in the order of the replies. Empty means that all of `out` is written.
+    /// Sent or about to be, in the order of the replies.
     in_flight: VecDeque<Entry>,
     /// Releases that wait for a connection, or for the server to be ready.
     parked: VecDeque<Job>,
@@ -216,6 +218,7 @@ impl Lane {
                 shares_calls,
                 writer: None,
                 out: Vec::new(),
+                writing: false,
                 gathered: Vec::new(),
                 in_flight: VecDeque::new(),
                 parked: VecDeque::new(),
@@ -308,6 +311,8 @@ impl State {
             self.gathered.push(job);
             if self.gathered.len() >= MOST {
                 self.send_gathered(overdue);
+                // The server is to work on these while the callers are still at the next ones.
+                self.write();
             }
             return self.rouse();
         }
@@ -364,19 +369,27 @@ impl State {
         // Among several, the first would only run ahead of the others, who ask in a moment.
         let alone = self.in_flight.is_empty() && self.burst <= 1;
         self.in_flight.push_back(Entry { what, overdue });
-        if alone && let Some(writer) = &self.writer {
-            match writer.try_write(&self.out) {
-                Ok(written) if written == self.out.len() => self.out.clear(),
-                Ok(written) => drop(self.out.drain(..written)),
-                // The task will meet the same error, and deal with it.
-                Err(_) => {}
-            }
+        if alone {
+            self.write();
         }
         if std::mem::take(&mut self.drowsy) {
             self.watch = true;
             self.rouse();
         } else if !self.out.is_empty() {
             self.rouse();
+        }
+    }
+
+    /// Writes in the caller's own thread, as far as the socket takes it; the task writes the rest.
+    fn write(&mut self) {
+        let Some(writer) = self.writer.as_ref().filter(|_| !self.writing) else {
+            return;
+        };
+        match writer.try_write(&self.out) {
+            Ok(written) if written == self.out.len() => self.out.clear(),
+            Ok(written) => drop(self.out.drain(..written)),
+            // The task will meet the same error, and deal with it.
+            Err(_) => {}
         }
     }
 
@@ -419,6 +432,12 @@ impl State {
     pub(super) fn take_out(&mut self, into: &mut Vec<u8>, overdue: Instant) {
         self.send_gathered(overdue);
         std::mem::swap(&mut self.out, into);
+        self.writing = !into.is_empty();
+    }
+
+    /// All that the task had taken is written.
+    pub(super) fn wrote(&mut self) {
+        self.writing = false;
     }
 
     /// Something was sent while the timer did not watch.
@@ -517,6 +536,7 @@ impl State {
     /// The connection is gone: releases wait for the next one, everything else fails.
     pub(super) fn disconnected(&mut self, error: &NodeError) -> Vec<Job> {
         self.writer = None;
+        self.writing = false;
         self.out.clear();
         self.phase = Phase::Down(error.clone());
         let mut failed = Vec::new();

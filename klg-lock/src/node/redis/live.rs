@@ -127,6 +127,7 @@ impl<'a> Live<'a> {
                 self.unsent.clear();
                 self.written = 0;
                 let mut state = self.lane.state();
+                state.wrote();
                 if !self.gathered && state.is_gathering() {
                     // A runtime wakes this task right behind the first caller. One turn later,
                     // everybody's requests go out together.
