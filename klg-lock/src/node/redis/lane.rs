@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::script::{self, Form, Known};
+use super::script::{self, Form, Known, Plain};
+use crate::client::resp::Frame;
 use crate::client::{Address, Monitor, Writer, resp};
 use crate::error::{NodeError, NodeErrorKind};
 use crate::node::{Op, Reply, Request, Vote, WakeSink};
@@ -87,9 +88,20 @@ pub(super) struct Entry {
     pub(super) overdue: Instant,
 }
 
+/// What a reply has completed.
+pub(super) enum Answered {
+    Whole(Entry, Frame),
+    /// Another reply belongs to it.
+    Half,
+    /// Nothing was asked.
+    Nothing,
+}
+
 pub(super) enum What {
     Job(Job),
-    /// Several in one call.
+    /// An acquire by two commands, and the reply to the first of them.
+    Plain(Job, Option<Frame>),
+    /// Several releases in one call.
     Many(Vec<Job>),
     Ping(Instant),
     /// What comes before a job, and is of no interest by itself.
@@ -117,7 +129,7 @@ pub(super) enum Redirection {
 impl What {
     fn jobs(&self) -> &[Job] {
         match self {
-            Self::Job(job) => std::slice::from_ref(job),
+            Self::Job(job) | Self::Plain(job, _) => std::slice::from_ref(job),
             Self::Many(jobs) => jobs,
             Self::Ping(_) | Self::Asking => &[],
         }
@@ -125,7 +137,7 @@ impl What {
 
     fn jobs_mut(&mut self) -> &mut [Job] {
         match self {
-            Self::Job(job) => std::slice::from_mut(job),
+            Self::Job(job) | Self::Plain(job, _) => std::slice::from_mut(job),
             Self::Many(jobs) => jobs,
             Self::Ping(_) | Self::Asking => &mut [],
         }
@@ -133,14 +145,14 @@ impl What {
 
     fn into_jobs(self) -> Vec<Job> {
         match self {
-            Self::Job(job) => vec![job],
+            Self::Job(job) | Self::Plain(job, _) => vec![job],
             Self::Many(jobs) => jobs,
             Self::Ping(_) | Self::Asking => Vec::new(),
         }
     }
 }
 
-/// Most requests in one call: it keeps everybody else on the server waiting, for about 0.1 ms.
+/// Most requests that gather before they are written: the server is to work while others gather.
 const MOST: usize = 32;
 
 /// One request and who waits for its answer.
@@ -305,9 +317,8 @@ impl State {
         if let (Op::Acquire { .. }, [key]) = (job.request.op, job.request.claim.keys.keys()) {
             job.form.prolong = self.prolonged.is_due(&key.fence);
         }
-        let plain = self.shares_calls && script::is_plain(&job.request, job.form);
         let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
-        if busy && plain {
+        if busy && self.plain(&job).is_some() {
             self.gathered.push(job);
             if self.gathered.len() >= MOST {
                 self.send_gathered(overdue);
@@ -321,7 +332,16 @@ impl State {
         self.send_one(job, overdue);
     }
 
+    /// On a server that owns all slots: what it redirects has to be one command.
+    fn plain(&self, job: &Job) -> Option<Plain> {
+        script::plain(&job.request, job.form).filter(|_| self.shares_calls)
+    }
+
     fn send_one(&mut self, mut job: Job, overdue: Instant) {
+        if self.plain(&job) == Some(Plain::Acquire) {
+            script::encode_plain_acquire(&mut self.out, &job.request);
+            return self.expect(What::Plain(job, None), overdue);
+        }
         job.form.whole |= self.known.lacks(&job.request);
         if job.form.asking {
             resp::command(&mut self.out, &[b"ASKING"]);
@@ -331,31 +351,37 @@ impl State {
         self.expect(What::Job(job), overdue);
     }
 
-    /// Encodes what has gathered, less what was released meanwhile.
+    /// Encodes what has gathered, less what was released meanwhile: the releases first, which can
+    /// only make room for the acquires.
     fn send_gathered(&mut self, overdue: Instant) {
         if self.gathered.is_empty() {
             return;
         }
         let gathered = std::mem::take(&mut self.gathered);
-        let (mut jobs, released): (Vec<Job>, Vec<Job>) =
-            gathered.into_iter().partition(Job::may_be_sent);
-        for job in released {
-            job.answer(Err(overtaken()));
+        let (mut releases, acquires): (Vec<Job>, Vec<Job>) =
+            gathered.into_iter().partition(Job::is_release);
+        if releases.len() > 1 {
+            self.send_many(releases, overdue);
+        } else if let Some(release) = releases.pop() {
+            self.send_one(release, overdue);
         }
-        if jobs.len() > 1 {
-            self.send_many(jobs, overdue);
-        } else if let Some(job) = jobs.pop() {
-            self.send_one(job, overdue);
+        for job in acquires {
+            if job.may_be_sent() {
+                self.send_one(job, overdue);
+            } else {
+                job.answer(Err(overtaken()));
+            }
         }
     }
 
-    /// Sends several plain requests in one call.
+    /// Sends several releases in one call.
     pub(super) fn send_many(&mut self, jobs: Vec<Job>, overdue: Instant) {
         let form = Form {
-            whole: self.known.lacks_many(),
+            whole: self.known.lacks_release_many(),
             ..Form::default()
         };
-        script::encode_many(&mut self.out, jobs.iter().map(|job| &job.request), form);
+        let requests = jobs.iter().map(|job| &job.request);
+        script::encode_release_many(&mut self.out, requests, form);
         self.expect(What::Many(jobs), overdue);
     }
 
@@ -462,14 +488,28 @@ impl State {
             }
             match entry.what {
                 What::Ping(_) => return Silence::Ping,
-                What::Job(_) | What::Many(_) | What::Asking => silence = Silence::Job,
+                What::Job(_) | What::Plain(..) | What::Many(_) | What::Asking => {
+                    silence = Silence::Job;
+                }
             }
         }
         silence
     }
 
-    pub(super) fn answered(&mut self) -> Option<Entry> {
-        self.in_flight.pop_front()
+    /// Takes a reply to the first of what is in flight; answers what is complete with it.
+    pub(super) fn answered(&mut self, frame: Frame) -> Answered {
+        if let Some(Entry {
+            what: What::Plain(_, first @ None),
+            ..
+        }) = self.in_flight.front_mut()
+        {
+            *first = Some(frame);
+            return Answered::Half;
+        }
+        match self.in_flight.pop_front() {
+            Some(entry) => Answered::Whole(entry, frame),
+            None => Answered::Nothing,
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -630,6 +670,11 @@ impl State {
     pub(super) fn prolonged(&mut self, fence: &str) {
         self.prolonged.note(fence);
     }
+
+    /// A plain acquire did not succeed: the next ones of this key go by the script, which tells more.
+    pub(super) fn distrust(&mut self, fence: &str) {
+        self.prolonged.forget(fence);
+    }
 }
 
 pub(super) fn closed() -> NodeError {
@@ -684,6 +729,13 @@ impl Prolonged {
         let minute = self.minute();
         if let Some(slot) = self.slots.get_mut(slot) {
             *slot = (rest, minute);
+        }
+    }
+
+    fn forget(&mut self, fence: &str) {
+        let (slot, rest) = self.place(fence);
+        if let Some(slot) = self.slots.get_mut(slot).filter(|slot| slot.0 == rest) {
+            *slot = (0, 0);
         }
     }
 

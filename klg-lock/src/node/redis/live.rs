@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::lane::{Entry, Job, Lane, Phase, Redirection, Router, Silence, What, overtaken};
-use super::reply;
+use super::lane::{
+    Answered, Entry, Job, Lane, Phase, Redirection, Router, Silence, What, overtaken,
+};
+use super::{reply, script};
 use crate::client::resp::{Frame, Inbox};
 use crate::client::{Reader, Refusal, Stream, Writer, closed_by_peer, io_fault, server_fault};
 use crate::error::{NodeError, NodeErrorKind};
@@ -186,9 +188,10 @@ impl<'a> Live<'a> {
         loop {
             match self.inbox.next() {
                 Ok(Some(Frame::Push(items))) => pushed.push(items),
-                Ok(Some(frame)) => match state.answered() {
-                    Some(entry) => answered.push((entry, frame)),
-                    None => {
+                Ok(Some(frame)) => match state.answered(frame) {
+                    Answered::Whole(entry, frame) => answered.push((entry, frame)),
+                    Answered::Half => {}
+                    Answered::Nothing => {
                         fault = Some(io::Error::new(
                             io::ErrorKind::InvalidData,
                             "an answer to nothing that was asked",
@@ -220,6 +223,7 @@ impl<'a> Live<'a> {
         for (entry, frame) in answered.drain(..) {
             match entry.what {
                 What::Job(job) => self.answer(job, frame),
+                What::Plain(job, first) => self.answer_plain(job, first, frame),
                 What::Many(jobs) => self.answer_many(jobs, frame),
                 What::Ping(sent) => self.lane.monitor.measured(sent.elapsed()),
                 What::Asking => {}
@@ -227,6 +231,25 @@ impl<'a> Live<'a> {
         }
         self.answered = answered;
         fault.map_or(Ok(()), Err)
+    }
+
+    /// The replies to `SET NX PX` and `INCRBY`.
+    fn answer_plain(&mut self, job: Job, set: Option<Frame>, count: Frame) {
+        let end = match (&set, &count) {
+            (Some(Frame::Text(_)), Frame::Int(number)) => u64::try_from(*number).ok(),
+            _ => None,
+        };
+        if let Some(end) = end.filter(|end| script::is_fence(*end)) {
+            return job.answer(Ok(Vote::Granted { end }));
+        }
+        if let Some(key) = job.request.claim.keys.keys().first() {
+            self.lane.state().distrust(&key.fence);
+        }
+        match set {
+            Some(error @ Frame::Error(_)) => self.answer(job, error),
+            // Somebody holds it, or the counter is lost: the script tells who, or mends it.
+            _ => self.send_alone(job),
+        }
     }
 
     fn answer_many(&mut self, jobs: Vec<Job>, frame: Frame) {

@@ -52,7 +52,7 @@ scripts! {
     4 QUEUE = "queue.lua";
     5 LEAVE = "leave.lua";
     6 RELEASE = "release.lua";
-    7 MANY = "many.lua";
+    7 RELEASE_MANY = "release_many.lua";
     8 INSPECT = "inspect.lua";
 }
 
@@ -69,9 +69,9 @@ impl Known {
         self.learn(script_of(request))
     }
 
-    /// The same for the script for many requests.
-    pub(super) fn lacks_many(&mut self) -> bool {
-        self.learn(&MANY)
+    /// The same for the script for many releases.
+    pub(super) fn lacks_release_many(&mut self) -> bool {
+        self.learn(&RELEASE_MANY)
     }
 
     fn learn(&mut self, script: &Script) -> bool {
@@ -83,6 +83,14 @@ impl Known {
 
 /// Scripts count in doubles, which skip numbers from here on.
 const FENCE_LIMIT: u64 = 1 << 53;
+
+/// A counter below this does not stem from a node's time: it was lost, and counts from nothing.
+const FENCE_FLOOR: u64 = 1_000_000_000_000_000;
+
+/// Whether a number is one that a fence key may have reached.
+pub(super) fn is_fence(number: u64) -> bool {
+    (FENCE_FLOOR..FENCE_LIMIT).contains(&number)
+}
 
 /// How a request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,44 +216,65 @@ fn encode_queued(
     true
 }
 
-/// Whether a request can be one of many in one call: the plain path of one key.
-pub(super) fn is_plain(request: &Request, form: Form) -> bool {
-    let one = request.claim.keys.keys().len() == 1;
-    let plain = match request.op {
-        Op::Acquire { reserve, .. } => reserve <= 1,
-        Op::Release { .. } => true,
-        _ => false,
-    };
-    one && plain && form == Form::default()
+/// What takes no script of its own: one key, and nothing known that speaks against its success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// Two commands do it: see [`encode_plain_acquire`].
+    Acquire,
+    /// One of many in a call.
+    Release,
 }
 
-/// Appends one call for many plain requests, in order.
-pub(super) fn encode_many<'a>(
+pub(super) fn plain(request: &Request, form: Form) -> Option<Plain> {
+    if request.claim.keys.keys().len() != 1 || form != Form::default() {
+        return None;
+    }
+    match request.op {
+        Op::Acquire { reserve, .. } if reserve <= 1 => Some(Plain::Acquire),
+        Op::Release { .. } => Some(Plain::Release),
+        _ => None,
+    }
+}
+
+/// Appends what acquires one key without a script: `SET NX PX`, then the count of its fence key.
+///
+/// Nobody can come between the two: whoever else wants the key is refused by then. A count behind a
+/// refusal is a number that nobody gets. A reply that is not the plain one leaves the rest to the
+/// script, which finds the key carrying the claim's own value.
+pub(super) fn encode_plain_acquire(out: &mut Vec<u8>, request: &Request) {
+    let (Op::Acquire { ttl, .. }, Some(key)) = (request.op, request.claim.keys.keys().first())
+    else {
+        return;
+    };
+    resp::start(out, 6);
+    resp::argument(out, b"SET");
+    resp::argument(out, key.lock.as_bytes());
+    resp::argument(out, request.claim.value.as_bytes());
+    resp::argument(out, b"NX");
+    resp::argument(out, b"PX");
+    resp::integer(out, millis_up(ttl));
+    resp::start(out, 3);
+    resp::argument(out, b"INCRBY");
+    resp::argument(out, key.fence.as_bytes());
+    resp::argument(out, b"1");
+}
+
+/// Appends one call for many releases of one key each.
+pub(super) fn encode_release_many<'a>(
     out: &mut Vec<u8>,
     requests: impl Iterator<Item = &'a Request> + Clone,
     form: Form,
 ) {
-    let counters = |request: &Request| usize::from(matches!(request.op, Op::Acquire { .. }));
-    let requests_and_keys = requests
-        .clone()
-        .filter_map(|request| Some((request, request.claim.keys.keys().first()?)));
-    let count = requests_and_keys.clone().count();
-    let keys = count + requests.map(counters).sum::<usize>();
-    resp::start(out, 3 + keys + 2 * count);
-    MANY.name(out, form);
-    resp::integer(out, u64::try_from(keys).unwrap_or(u64::MAX));
-    for (request, key) in requests_and_keys.clone() {
+    let keyed = requests.filter_map(|request| Some((request, request.claim.keys.keys().first()?)));
+    let count = keyed.clone().count();
+    resp::start(out, 3 + 2 * count);
+    RELEASE_MANY.name(out, form);
+    resp::integer(out, u64::try_from(count).unwrap_or(u64::MAX));
+    for (_, key) in keyed.clone() {
         resp::argument(out, key.lock.as_bytes());
-        if counters(request) > 0 {
-            resp::argument(out, key.fence.as_bytes());
-        }
     }
-    for (request, _) in requests_and_keys {
+    for (request, _) in keyed {
         resp::argument(out, request.claim.value.as_bytes());
-        match request.op {
-            Op::Acquire { ttl, .. } => resp::integer(out, millis_up(ttl)),
-            _ => resp::argument(out, b""),
-        }
     }
 }
 

@@ -7,16 +7,16 @@ if #KEYS == 2 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   local counter = redis.pcall('INCRBY', KEYS[2], ARGV[3] or 1)
   if type(counter) == 'number' and counter < 9007199254740992 then
     local reserve = tonumber(ARGV[3] or 1)
-    if counter > reserve then
+    if counter - reserve >= 1000000000000000 then
       if ARGV[4] then
         local time = redis.call('TIME')
         redis.call('PEXPIREAT', KEYS[2], math.max(time[1] * 1000, math.ceil(counter / 1000)) + 86400000)
       end
       return counter
     end
-    -- The counter was not there: it starts at the node's time.
+    -- The counter was lost: it starts at the node's time.
     local time = redis.call('TIME')
-    counter = time[1] * 1000000 + time[2] + reserve - 1
+    counter = math.max(counter, time[1] * 1000000 + time[2] + reserve - 1)
     redis.call('SET', KEYS[2], string.format('%.0f', counter), 'PXAT', math.ceil(counter / 1000) + 86400000)
     return counter
   end

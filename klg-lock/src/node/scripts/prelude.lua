@@ -64,6 +64,12 @@ local function counter(i)
   return number, nil
 end
 
+-- Whether a counter has to begin at the node's time: it is absent, or so small that something
+-- counted from nothing after it was lost.
+local function lost(number)
+  return not number or number < 1000000000000000
+end
+
 -- Stores a counter, to be forgotten only once this server's time has passed it by a day.
 local function store(i, number)
   local time = redis.call('TIME')
@@ -81,7 +87,8 @@ local function reserve(count)
     end
     if number then
       following = math.max(following, number + 1)
-    else
+    end
+    if lost(number) then
       local time = redis.call('TIME')
       following = math.max(following, time[1] * 1000000 + time[2])
     end

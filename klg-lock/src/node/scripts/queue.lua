@@ -46,7 +46,12 @@ if own or (not holder and (not head or head == me)) then
   local counter = tonumber(redis.call('GET', fence) or '')
   local reserve = tonumber(ARGV[3])
   local time = redis.call('TIME')
-  local last = (counter and counter + reserve) or (time[1] * 1000000 + time[2] + reserve - 1)
+  local following = (counter or 0) + 1
+  if following <= 1000000000000000 then
+    -- Lost, or counted from nothing after that: it starts at the node's time.
+    following = math.max(following, time[1] * 1000000 + time[2])
+  end
+  local last = following + (reserve - 1)
   if last ~= math.floor(last) or last >= 9007199254740992 then
     return redis.error_reply('ERR fencing counter: ' .. fence .. ' has reached 2^53; delete that key, and check the clock of this server')
   end

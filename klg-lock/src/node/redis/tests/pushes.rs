@@ -182,7 +182,11 @@ async fn a_release_that_was_overtaken_wakes_whoever_it_kept_out() {
     // Both are on their way before the first is answered.
     server.pause();
     let released = submit(&ours, &a, RELEASE);
-    let refused = submit(&ours, &b, ACQUIRE);
+    let by_script = Op::Acquire {
+        ttl: TTL,
+        reserve: 2,
+    };
+    let refused = submit(&ours, &b, by_script);
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
