@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ use crate::sync::lock;
 pub(crate) struct Breaker {
     failures: u32,
     pause: Duration,
+    /// Something has failed since the last success; else there is nothing to be looked at.
+    troubled: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -32,12 +35,16 @@ impl Breaker {
         Self {
             failures,
             pause,
+            troubled: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
 
     /// Whether an operation may be tried now.
     pub(crate) fn allows(&self) -> bool {
+        if !self.troubled.load(Ordering::Acquire) {
+            return true;
+        }
         let mut state = lock(&self.state);
         let Some(until) = state.open_until else {
             return true;
@@ -53,7 +60,11 @@ impl Breaker {
 
     /// An operation was answered.
     pub(crate) fn succeeded(&self, server: &str) {
+        if !self.troubled.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = lock(&self.state);
+        self.troubled.store(state.refusing, Ordering::Release);
         state.in_a_row = 0;
         state.open_until = None;
         if std::mem::take(&mut state.reported) {
@@ -63,6 +74,10 @@ impl Breaker {
 
     /// The server took a write.
     pub(crate) fn written(&self, server: &str) {
+        // It stays troubled for as long as it refuses: no other state outlives a success.
+        if !self.troubled.load(Ordering::Acquire) {
+            return;
+        }
         if std::mem::take(&mut lock(&self.state).refusing) {
             tracing::info!(server, "the cache's server takes writes again");
         }
@@ -71,6 +86,7 @@ impl Breaker {
     /// An operation failed. An outage is reported once.
     pub(crate) fn failed(&self, server: &str, error: &NodeError) {
         let mut state = lock(&self.state);
+        self.troubled.store(true, Ordering::Release);
         if answers(error.kind()) {
             // It lives: reads are worth asking for, though it takes no writes.
             state.in_a_row = 0;

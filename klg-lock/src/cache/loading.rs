@@ -15,12 +15,13 @@ struct Loading {
     outer: Option<Arc<Self>>,
 }
 
-/// Whether the current task is inside a load of that key.
-pub(crate) fn is_loading(cache: u64, key: &str) -> bool {
+/// Whether the current task is inside a load of that key, which is named only if it is inside one.
+pub(crate) fn is_loading(cache: u64, key: impl FnOnce() -> Box<str>) -> bool {
     let inside = LOADING.try_with(|loading| {
+        let key = key();
         let mut next = Some(loading);
         while let Some(loading) = next {
-            if loading.cache == cache && *loading.key == *key {
+            if loading.cache == cache && loading.key == key {
                 return true;
             }
             next = loading.outer.as_ref();

@@ -37,6 +37,8 @@ pub(crate) struct Call<'a> {
     /// Type and codec.
     pub(crate) kind: (&'static str, &'static str),
     pub(crate) reader: Reader,
+    /// When it began, until the first look: the clock is not free.
+    began: Option<Instant>,
     pub(crate) deadline: Instant,
     rounds: u32,
     missed: bool,
@@ -58,19 +60,25 @@ impl<'a> Call<'a> {
         key: &'a str,
         kind: (&'static str, &'static str),
     ) -> Self {
+        let began = Instant::now();
         Self {
             core,
             counters,
             spec,
             key,
             full: core.full(key),
-            tags: spec.tags().iter().map(|tag| core.tag(tag)).collect(),
+            tags: match spec.tags() {
+                // The one empty list that all share.
+                [] => Arc::default(),
+                tags => tags.iter().map(|tag| core.tag(tag)).collect(),
+            },
             kind,
             reader: Reader {
                 fingerprint: super::codec::fingerprint(kind),
                 rejected: None,
             },
-            deadline: Instant::now() + spec.load_timeout,
+            began: Some(began),
+            deadline: began + spec.load_timeout,
             rounds: 0,
             missed: false,
         }
@@ -86,16 +94,20 @@ impl<'a> Call<'a> {
         }
     }
 
+    // What is seldom gone through is boxed: a hit does not pay for the size of a miss.
+
     /// Looks for the value until there is one, or this caller is to load it.
     pub(crate) async fn obtain(&mut self) -> Obtained {
         loop {
             self.rounds += 1;
-            if self.rounds > ROUNDS || Instant::now() >= self.deadline {
+            // What is left of a value is reckoned from before it was read.
+            let asked = self.began.take().unwrap_or_else(Instant::now);
+            if self.rounds > ROUNDS || asked >= self.deadline {
                 return self.alone();
             }
             // The server is known to hold something out of date.
             if self.core.repeats.covers(&self.full) {
-                return match self.without_server().await {
+                return match Box::pin(self.without_server()).await {
                     Some(obtained) => obtained,
                     None => continue,
                 };
@@ -107,13 +119,12 @@ impl<'a> Call<'a> {
                 Ok(sighting) => sighting,
                 Err(_) => {
                     self.counters.count(Event::Error);
-                    match self.without_server().await {
+                    match Box::pin(self.without_server()).await {
                         Some(obtained) => return obtained,
                         None => continue,
                     }
                 }
             };
-            let read_at = Instant::now();
             match self.verdict(&sighting).await {
                 Verdict::Fresh {
                     found,
@@ -124,30 +135,32 @@ impl<'a> Call<'a> {
                 } => {
                     let ahead = early(load, self.spec.beta, &mut rand::rng());
                     if ahead >= left && !held {
-                        if let Some(obtained) = self.beside(&found, read_at + grace).await {
+                        if let Some(obtained) = Box::pin(self.beside(&found, asked + grace)).await {
                             return obtained;
                         }
                     } else {
                         let keep = left.saturating_sub(ahead);
-                        self.keep(&found, read_at + keep, ticket, tickets);
+                        self.keep(&found, asked + keep, ticket, tickets);
                     }
                     self.counters.count(Event::L2Hit);
                     return Obtained::Found(found);
                 }
                 Verdict::Stale { found, grace, held } => {
-                    if !held && let Some(obtained) = self.beside(&found, read_at + grace).await {
+                    if !held
+                        && let Some(obtained) = Box::pin(self.beside(&found, asked + grace)).await
+                    {
                         return obtained;
                     }
                     self.counters.count(Event::Stale);
                     return Obtained::Found(found);
                 }
                 Verdict::Held { .. } => {
-                    if let Some(obtained) = self.miss(None).await {
+                    if let Some(obtained) = Box::pin(self.miss(None)).await {
                         return obtained;
                     }
                 }
                 Verdict::Missing { seen } => {
-                    if let Some(obtained) = self.miss(seen).await {
+                    if let Some(obtained) = Box::pin(self.miss(seen)).await {
                         return obtained;
                     }
                 }

@@ -264,7 +264,7 @@ pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What the memory server does in the place of the scripts' `SETRANGE`.
+/// The head by itself, as scripts see it; what the memory server does in the place of their `SETRANGE`.
 pub(super) mod edit {
     use super::{HAS_VALUE, HEAD, MAGIC, Nonce};
 
@@ -278,6 +278,7 @@ pub(super) mod edit {
         pub(crate) extra: u64,
     }
 
+    /// Takes a head apart; `None`: it is none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Head> {
         if bytes.get(..2)? != MAGIC || bytes.len() < HEAD {
             return None;
@@ -309,6 +310,11 @@ pub(super) mod edit {
     impl Head {
         pub(crate) fn is_held(&self, pttl: u64) -> bool {
             self.token != Nonce::ZERO && pttl > self.floor
+        }
+
+        /// Whether it carries no load's token, not even one that has ended.
+        pub(crate) fn is_free(&self) -> bool {
+            self.token == Nonce::ZERO
         }
 
         pub(crate) fn free(&mut self) {

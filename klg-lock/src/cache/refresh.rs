@@ -36,6 +36,28 @@ where
     if passes_by(&handle, key.as_ref(), &spec) {
         return load().await;
     }
+    // Large, and moved with every caller's future: not worth a place in it.
+    Box::pin(remote(handle, key, spec, codec, kind, load, keep)).await
+}
+
+async fn remote<K, T, E, F, Fut, C, P>(
+    handle: Handle,
+    key: K,
+    spec: Spec,
+    codec: C,
+    kind: (&'static str, &'static str),
+    load: F,
+    keep: P,
+) -> Result<T, E>
+where
+    K: AsRef<str> + Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+    E: Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    C: Codec,
+    P: FnOnce(&T) -> bool + Send + 'static,
+{
     let mut call = Call::new(&handle.core, &handle.counters, &spec, key.as_ref(), kind);
     let mut lead = loop {
         match call.obtain().await {
@@ -52,7 +74,8 @@ where
     let permit = handle.core.refreshes.clone().try_acquire_owned();
     // Nothing to serve, or no room for one more task.
     let (Some(value), Ok(permit)) = (value, permit) else {
-        return finish(&handle, &spec, &codec, kind, lead, load, keep).await;
+        let finish = finish(&handle, &spec, &codec, kind, lead, load, keep);
+        return Box::pin(finish).await;
     };
     handle.counters.count(Event::Stale);
     lead.without_fallback();

@@ -81,7 +81,7 @@ pub(crate) fn ready<T: DeserializeOwned, C: Codec>(
 /// Whether a call goes past the cache: it is part of the load of that very key, or the request
 /// cannot be served, for nothing in a cache makes a working function fail.
 pub(crate) fn passes_by(handle: &Handle, key: &str, spec: &Spec) -> bool {
-    if is_loading(handle.core.id, &handle.core.full(key)) {
+    if is_loading(handle.core.id, || handle.core.full(key)) {
         return true;
     }
     if handle.core.is_closed() {
@@ -126,7 +126,8 @@ where
         }
     };
     drop(call);
-    finish(handle, spec, &codec, kind, lead, load, keep).await
+    // A hit does not pay for the size of a load.
+    Box::pin(finish(handle, spec, &codec, kind, lead, load, keep)).await
 }
 
 /// Loads, stores, and returns what was loaded; or the stale value, if the load failed.

@@ -2,6 +2,7 @@
 
 mod memory;
 mod redis;
+mod terms;
 
 use std::sync::Arc;
 use std::time::Duration;

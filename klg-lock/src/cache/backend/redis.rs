@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use once_cell::sync::Lazy;
 use redis::{Cmd, Pipeline, PushInfo, PushKind, Value};
+use tokio::time::Instant;
 
+use super::terms::{Term, Terms};
 use super::{Begin, Begun, Sighting, epoch_ttl};
 use crate::cache::record::{Nonce, millis, placeholder};
 use crate::cache::wake::Wakes;
@@ -54,6 +56,7 @@ pub(crate) struct RedisBackend {
     #[cfg(feature = "cluster")]
     masters: Option<Masters>,
     ear: Arc<Ear>,
+    terms: Terms,
 }
 
 /// Hears the pushes for keys that somebody waits for.
@@ -145,6 +148,7 @@ impl RedisBackend {
             #[cfg(feature = "cluster")]
             masters,
             ear,
+            terms: Terms::default(),
         })
     }
 
@@ -169,8 +173,63 @@ impl RedisBackend {
     }
 
     pub(super) async fn read(&self, key: &str, tags: &[Box<str>]) -> Result<Sighting, NodeError> {
+        let asked = Instant::now();
+        if let Some(term) = self.terms.get(key, asked)
+            && let Some(sighting) = self.glance(key, tags, term).await?
+        {
+            return Ok(sighting);
+        }
+        // Seldom gone through where it matters: not worth a place in every caller's future.
+        let sighting = Box::pin(self.look(key, tags)).await?;
+        let bytes = sighting.bytes.as_ref();
+        self.terms.learn(key, asked, sighting.pttl, bytes);
+        Ok(sighting)
+    }
+
+    /// Reads a value whose end is known; `None`: something else is there by now.
+    async fn glance(
+        &self,
+        key: &str,
+        tags: &[Box<str>],
+        term: Term,
+    ) -> Result<Option<Sighting>, NodeError> {
+        let get = redis::cmd("GET").arg(key).take();
+        let (value, epochs) = if tags.is_empty() {
+            match self.link.query_within(&get, self.timeout).await {
+                Ok(value) => (value, Vec::new()),
+                Err(error) if refusal_code(&error) == Some("WRONGTYPE") => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        } else if self.cluster {
+            return Ok(None);
+        } else {
+            let mut pipeline = Pipeline::with_capacity(1 + tags.len());
+            pipeline.add_command(get);
+            for tag in tags {
+                pipeline.cmd("GET").arg(&**tag);
+            }
+            let mut values = self.pipe(&pipeline).await?.into_iter();
+            let value = values.next().unwrap_or(Value::Nil);
+            (value, values.map(epoch).collect())
+        };
+        let bytes = match value {
+            Value::BulkString(bytes) => Bytes::from(bytes),
+            // Gone, for certain.
+            Value::Nil => return Ok(Some(Sighting::default())),
+            other => return Err(unexpected(&other)),
+        };
+        let pttl = term.pttl(&bytes, Instant::now());
+        Ok(pttl.map(|pttl| Sighting {
+            pttl,
+            bytes: Some(bytes),
+            epochs,
+        }))
+    }
+
+    /// Reads a value, and how long it lasts.
+    async fn look(&self, key: &str, tags: &[Box<str>]) -> Result<Sighting, NodeError> {
         let mut pipeline = Pipeline::with_capacity(2 + tags.len());
-        look(&mut pipeline, key);
+        both(&mut pipeline, key);
         if self.cluster && !tags.is_empty() {
             let (values, epochs) = tokio::join!(self.pipe(&pipeline), self.epochs(tags));
             let mut sighting = sighting(&mut values?.into_iter())?;
@@ -211,7 +270,7 @@ impl RedisBackend {
         pipeline.cmd("CLIENT").arg(&["CACHING", "YES"]);
         // The permission is for the next command, and the bytes are what is waited for.
         pipeline.cmd("GET").arg(key);
-        look(&mut pipeline, key);
+        both(&mut pipeline, key);
         let mut values = self.pipe_over(link, &pipeline).await?.into_iter().skip(2);
         sighting(&mut values)
     }
@@ -506,7 +565,7 @@ fn enter(tag: &str, lifetime: Duration) -> Call {
 
 /// Reads the TTL first: if the entry changes between the two, what is known of its time is at worst
 /// too short.
-fn look(pipeline: &mut Pipeline, key: &str) {
+fn both(pipeline: &mut Pipeline, key: &str) {
     pipeline.cmd("PTTL").arg(key);
     pipeline.cmd("GET").arg(key);
 }
