@@ -71,6 +71,12 @@ impl Request {
         self.with(|request| request.max_hold(max_hold))
     }
 
+    /// See [`LockRequest::fair`].
+    #[must_use]
+    pub fn fair(self, fair: bool) -> Self {
+        self.with(|request| request.fair(fair))
+    }
+
     /// See [`LockRequest::auto_extend`].
     #[must_use]
     pub fn auto_extend(self, auto_extend: bool) -> Self {
@@ -215,6 +221,20 @@ pub fn key(scope: &[&dyn KeyPart], parts: &[&dyn KeyPart]) -> String {
     let mut key = String::with_capacity(USUAL_KEY);
     write_key(&mut key, scope, parts).unwrap_or_else(|fmt::Error| key.clear());
     key
+}
+
+/// The key that `parts` make up with colons between them, behind `scope` and a colon where there is
+/// one. Empty as [`key`] is.
+#[must_use]
+pub fn joined(scope: &[&dyn KeyPart], parts: &[&dyn KeyPart]) -> String {
+    let mut between = Vec::with_capacity(parts.len() * 2);
+    for part in parts {
+        if !between.is_empty() {
+            between.push(&":" as &dyn KeyPart);
+        }
+        between.push(*part);
+    }
+    key(scope, &between)
 }
 
 fn write_key(key: &mut String, scope: &[&dyn KeyPart], parts: &[&dyn KeyPart]) -> fmt::Result {

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::Codec;
+use super::refresh::Loading;
 use super::run::{Handle, run};
 use super::spec::Spec;
-use super::{direct, many, refresh};
+use super::{Cache, direct, many, refresh};
 use crate::config;
 use crate::error::CacheError;
 
@@ -198,14 +199,14 @@ impl<K: AsRef<str>, C: Codec> CacheEntry<K, C> {
     /// that the caller that is to replace it loads before it returns. A value that is missing is loaded as usual.
     ///
     /// The spawned load has the current registry and tracing span; a call of its own key inside it
-    /// goes past the cache.
+    /// goes past the cache. `load` itself is called here, so only the future that it returns has to
+    /// outlive the call.
     pub fn using_background<F, Fut, T, E>(
         self,
         load: F,
     ) -> impl Future<Output = Result<T, E>> + use<K, C, F, Fut, T, E>
     where
-        K: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
         E: Send + 'static,
@@ -221,14 +222,65 @@ impl<K: AsRef<str>, C: Codec> CacheEntry<K, C> {
         keep: P,
     ) -> impl Future<Output = Result<T, E>> + use<K, C, F, Fut, T, E, P>
     where
-        K: Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
         E: Send + 'static,
         P: FnOnce(&T) -> bool + Send + 'static,
     {
+        self.using_refreshed(|_| Loading::<Fut, Fut>::Apart(load()), keep)
+    }
+
+    /// [`using_background_if`](Self::using_background_if), where the load behind the caller's back
+    /// may be another than the one that the caller waits for.
+    pub(super) fn using_refreshed<F, A, B, T, E, P>(
+        self,
+        load: F,
+        keep: P,
+    ) -> impl Future<Output = Result<T, E>> + use<K, C, F, A, B, T, E, P>
+    where
+        F: FnOnce(bool) -> Loading<A, B>,
+        A: Future<Output = Result<T, E>>,
+        B: Future<Output = Result<T, E>> + Send + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + 'static,
+        P: FnOnce(&T) -> bool + Send + 'static,
+    {
         refresh::run(self.handle, self.key, self.spec, self.codec, load, keep)
+    }
+
+    /// Loads the value anew, whatever is there, and stores it unless its key is touched meanwhile.
+    pub(super) fn refresh<F, Fut, T, E>(
+        self,
+        load: F,
+    ) -> impl Future<Output = Result<T, E>> + use<K, C, F, Fut, T, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        T: Serialize + DeserializeOwned,
+    {
+        refresh::anew(self.handle, self.key, self.spec, self.codec, load)
+    }
+
+    /// Removes the value; see [`Cache::evict`](super::Cache::evict).
+    pub(super) fn evict(
+        self,
+        strict: bool,
+    ) -> impl Future<Output = Result<(), CacheError>> + use<K, C> {
+        let key = direct::entries(&self.handle.core, &[self.key.as_ref()]);
+        let cache = Cache {
+            handle: self.handle,
+        };
+        cache.delete(key, strict)
+    }
+
+    pub(super) fn key(&self) -> &str {
+        self.key.as_ref()
+    }
+
+    /// The same under another key.
+    pub(super) fn keyed(self, key: K) -> Self {
+        Self { key, ..self }
     }
 
     /// [`Cache::using_many`](super::Cache::using_many) with the options of this entry, whose own key

@@ -1,7 +1,7 @@
 //! Several keys of one type at once: one read, one load of what is missing, each value stored unless
 //! its key was touched meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -45,8 +45,14 @@ where
     // A server that cannot be asked has nothing; the failure has been counted and reported.
     let cached = get_many::<T, C>(&handle, &names, &spec, &codec).await;
     let mut cached = cached.unwrap_or_default().into_iter();
+    let mut asked = HashSet::with_capacity(keys.len());
     for (id, key) in ids.into_iter().zip(&keys) {
-        match cached.next().flatten() {
+        let cached = cached.next().flatten();
+        // An id that was asked for twice is loaded once.
+        if !asked.insert(key.as_str()) {
+            continue;
+        }
+        match cached {
             Some(value) => drop(found.insert(id, value)),
             None => missing.push((id, key.as_str())),
         }

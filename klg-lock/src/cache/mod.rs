@@ -1,6 +1,7 @@
 //! The cache: values that somebody else owns, kept near, never stale by write-back, never in the way.
 //!
-//! * [`Cache`], [`CacheEntry`]: the handle, and one entry with what is special about it
+//! * [`Cache`], [`CacheEntry`]: the handle, and one entry with what is special about it;
+//!   [`CachedCall`]: the entry of one call of an annotated function
 //! * `run`: one call from its key to its result; `obtain`: how it comes by its value; `lead`: the
 //!   load; `refresh`: a load behind the caller's back; `direct`: operations without a load;
 //!   `many`: several keys at once
@@ -16,6 +17,7 @@
 pub mod attribute;
 mod backend;
 mod breaker;
+mod call;
 mod clients;
 mod codec;
 mod core;
@@ -46,6 +48,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::call::CachedCall;
 pub(crate) use self::clients::Caches;
 pub use self::codec::{Codec, CodecError, Json, MessagePack};
 pub(crate) use self::core::Core;
@@ -156,8 +159,8 @@ impl Cache {
         load: F,
     ) -> impl Future<Output = Result<T, E>> + use<K, F, Fut, T, E>
     where
-        K: AsRef<str> + Send + 'static,
-        F: FnOnce() -> Fut + Send + 'static,
+        K: AsRef<str>,
+        F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
         E: Send + 'static,
