@@ -1,9 +1,10 @@
 //! The options of the lock attributes, seen on a real server, and when the arguments are dropped.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use klg_lock::{LockError, buffer_lock, mutex_lock};
+use klg_lock::{Config, LockError, Registry, buffer_lock, mutex_lock};
 use klg_lock_tests::Server;
 use klg_lock_tests::engine::{are_clean, key, registry};
 use tokio::time::sleep;
@@ -264,4 +265,52 @@ async fn arguments_used_or_not_are_dropped_before_the_release() {
     let late = || Late(&users.server);
     ignores(late(), late()).await.unwrap();
     assert!(users.found().is_empty());
+}
+
+#[buffer_lock("printer", fair)]
+async fn print(order: &Mutex<Vec<usize>>, page: usize) -> Result<(), LockError> {
+    order.lock().unwrap().push(page);
+    sleep(Duration::from_millis(3)).await;
+    Ok(())
+}
+
+#[mutex_lock("scanner", wait = "1m", fair = fair)]
+async fn scan(order: &Mutex<Vec<usize>>, page: usize, fair: bool) -> Result<(), LockError> {
+    order.lock().unwrap().push(page);
+    sleep(Duration::from_millis(3)).await;
+    Ok(())
+}
+
+/// Two processes in turn: without an order, each would serve its own waiters first.
+#[tokio::test(start_paused = true)]
+async fn a_fair_lock_serves_the_waiters_of_all_processes_in_the_order_in_which_they_came() {
+    let config = || Config::default().uri("memory://fair-attributes");
+    let builder = || Registry::builder().config(config());
+    let registries = [
+        builder().build().await.unwrap(),
+        builder().build().await.unwrap(),
+    ];
+    let buffer = registries[0].buffer();
+    let holder = buffer.lock(["printer", "scanner"]).acquire().await.unwrap();
+    let orders = [Arc::default(), Arc::<Mutex<Vec<usize>>>::default()];
+    let mut tasks = Vec::new();
+    for page in 0..12 {
+        let registry = &registries[page % 2];
+        let [printed, scanned] = orders.clone();
+        tasks.push(tokio::spawn(
+            registry.scope(async move { print(&printed, page).await }),
+        ));
+        tasks.push(tokio::spawn(
+            registry.scope(async move { scan(&scanned, page, true).await }),
+        ));
+        sleep(Duration::from_millis(1)).await;
+    }
+    holder.release().await.unwrap();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let expected: Vec<usize> = (0..12).collect();
+    for order in orders {
+        assert_eq!(*order.lock().unwrap(), expected);
+    }
 }

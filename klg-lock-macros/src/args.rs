@@ -1,58 +1,47 @@
-//! What stands in an attribute's brackets: a key and options.
+//! What stands in an attribute's brackets: a key, options, and flags. Here is what all attributes
+//! share.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
-use syn::{Expr, ExprArray, Path};
+use syn::{Expr, ExprArray, ExprLit, Lit, LitBool, Path};
 
-use crate::attribute::{Kind, Written};
-use crate::duration::{self, Length};
+use crate::attribute::{Family, Written};
+use crate::cache_args::CacheArgs;
 use crate::errors::{Errors, list, nearest};
 use crate::key::Template;
+use crate::lock_args::LockArgs;
 use crate::raw::Raw;
 use crate::value;
 
-/// The options of a lock attribute, each with a value one may write.
-const LOCK_OPTIONS: [(&str, &str); 13] = [
-    ("key", "format!(\"user:{id}\")"),
-    ("scope", "\"account\""),
-    ("ttl", "\"30s\""),
-    ("wait", "\"5s\""),
-    ("max_hold", "\"10m\""),
-    ("auto_extend", "false"),
-    ("on_lost", "signal"),
-    ("guard", "lock"),
-    ("client", "\"session\""),
-    ("redlock", "self.redlock"),
-    ("on_locked", "Ok(Default::default())"),
-    ("on_error", "|error| Err(error.into())"),
-    ("crate", "::klg_lock"),
-];
+/// The options of an attribute, each with a value one may write; a flag has none.
+pub(crate) type Options = [(&'static str, &'static str)];
 
-/// A lock attribute, read.
-pub(crate) struct LockArgs {
+/// An attribute, read.
+pub(crate) enum Args {
+    Lock(Box<LockArgs>),
+    Cache(Box<CacheArgs>),
+}
+
+/// What every attribute has.
+pub(crate) struct Common {
     pub(crate) written: Written,
     /// `None`: the marked parameters are the key.
     pub(crate) keys: Option<Vec<KeyArg>>,
     pub(crate) scope: Option<Template>,
-    pub(crate) ttl: Option<Length>,
-    pub(crate) wait: Option<Length>,
-    pub(crate) max_hold: Option<Length>,
-    pub(crate) auto_extend: Option<Expr>,
-    pub(crate) on_lost: Option<OnLost>,
-    pub(crate) guard: Option<Ident>,
     pub(crate) engine: Engine,
-    pub(crate) on_locked: Option<Expr>,
-    pub(crate) on_error: Option<Expr>,
     pub(crate) krate: Option<Path>,
+    options: &'static Options,
+    /// The options read so far.
+    seen: Vec<Ident>,
 }
 
-/// One resource, as the attribute itself names it.
+/// One key, as the attribute itself names it.
 pub(crate) enum KeyArg {
     Text(Template),
     Computed(Expr),
 }
 
-/// Whose lock it is.
+/// Whose lock or cache it is.
 pub(crate) enum Engine {
     /// The current registry's.
     Current,
@@ -62,45 +51,93 @@ pub(crate) enum Engine {
     Own(Expr),
 }
 
-#[derive(Clone, Copy)]
-pub(crate) enum OnLost {
-    Cancel,
-    Signal,
+impl Args {
+    /// Reads the brackets; whatever is wrong in them is reported, and left out.
+    pub(crate) fn read(written: Written, errors: &mut Errors) -> Self {
+        match written.kind.family() {
+            Family::Lock => Self::Lock(Box::new(LockArgs::read(written, errors))),
+            Family::Cache => Self::Cache(Box::new(CacheArgs::read(written, errors))),
+        }
+    }
+
+    pub(crate) fn common(&self) -> &Common {
+        match self {
+            Self::Lock(args) => &args.common,
+            Self::Cache(args) => &args.common,
+        }
+    }
+
+    pub(crate) fn common_mut(&mut self) -> &mut Common {
+        match self {
+            Self::Lock(args) => &mut args.common,
+            Self::Cache(args) => &mut args.common,
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.common().written.kind.family()
+    }
+
+    pub(crate) fn lock(&self) -> Option<&LockArgs> {
+        match self {
+            Self::Lock(args) => Some(args),
+            Self::Cache(_) => None,
+        }
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CacheArgs> {
+        match self {
+            Self::Cache(args) => Some(args),
+            Self::Lock(_) => None,
+        }
+    }
 }
 
-impl LockArgs {
-    /// Reads the brackets; whatever is wrong in them is reported, and left out.
-    pub(crate) fn read(mut written: Written, errors: &mut Errors) -> Self {
+impl Common {
+    /// Reads the brackets as far as all attributes have them, and yields the options.
+    pub(crate) fn read(
+        mut written: Written,
+        options: &'static Options,
+        errors: &mut Errors,
+    ) -> (Self, Vec<(Ident, Expr)>) {
         let raw = Raw::read(std::mem::take(&mut written.args), errors);
-        let kind = written.kind;
-        let mut args = Self {
+        let mut common = Self {
             written,
             keys: None,
             scope: None,
-            ttl: None,
-            wait: None,
-            max_hold: None,
-            auto_extend: None,
-            on_lost: None,
-            guard: None,
             engine: Engine::Current,
-            on_locked: None,
-            on_error: None,
             krate: None,
+            options,
+            seen: Vec::new(),
         };
+        let mut named = Vec::new();
         for value in raw.positional {
-            args.positional(&value, errors);
-        }
-        let mut seen: Vec<Ident> = Vec::new();
-        for (name, value) in raw.named {
-            if seen.contains(&name) {
-                errors.at(&name, format!("`{name}` is given twice; keep one of them"));
-                continue;
+            match flag(&value, options) {
+                Some(flag) => named.push(flag),
+                None => common.positional(&value, errors),
             }
-            args.named(kind, &name, value, errors);
-            seen.push(name);
         }
-        args
+        named.extend(raw.named);
+        (common, named)
+    }
+
+    /// Takes an option that all attributes have, or that is none, and gives back the others.
+    pub(crate) fn take(
+        &mut self,
+        name: Ident,
+        value: Expr,
+        errors: &mut Errors,
+    ) -> Option<(Ident, Expr)> {
+        if self.seen.contains(&name) {
+            errors.at(&name, format!("`{name}` is given twice; keep one of them"));
+            return None;
+        }
+        self.seen.push(name.clone());
+        if !self.options.iter().any(|(option, _)| name == option) {
+            self.unknown(&name, errors);
+            return None;
+        }
+        self.named(name, value, errors)
     }
 
     fn positional(&mut self, value: &Expr, errors: &mut Errors) {
@@ -122,7 +159,7 @@ impl LockArgs {
         }
         let option = value::word(value).and_then(|word| {
             let word = word.unraw().to_string();
-            LOCK_OPTIONS.iter().find(|(name, _)| *name == word)
+            self.options.iter().find(|(name, _)| *name == word)
         });
         if let Some((name, example)) = option {
             errors.at(
@@ -144,54 +181,54 @@ impl LockArgs {
             .get_or_insert_with(|| vec![KeyArg::Computed(value.clone())]);
     }
 
-    fn named(&mut self, kind: Kind, name: &Ident, value: Expr, errors: &mut Errors) {
+    fn named(&mut self, name: Ident, value: Expr, errors: &mut Errors) -> Option<(Ident, Expr)> {
         match name.to_string().as_str() {
             "key" => {
                 if self.keys.is_some() {
                     errors.at(name, "there is a key already; keep one of the two");
                 } else {
-                    self.keys = Some(KeyArg::read_all(name, value, errors));
+                    self.keys = Some(KeyArg::read_all(&name, value, errors));
                 }
             }
             "scope" => self.scope = value::scope(&value, errors),
-            "ttl" => self.ttl = duration::parse("ttl", &value, errors),
-            "wait" => self.wait = duration::parse("wait", &value, errors),
-            "max_hold" => self.max_hold = duration::parse("max_hold", &value, errors),
-            "auto_extend" => self.auto_extend = value::flag(value, errors),
-            "on_lost" => self.on_lost = value::on_lost(&value, errors),
-            "guard" => self.guard = value::guard(&value, errors),
             "client" => {
                 if let Some(client) = value::client(value, errors) {
-                    self.engine(name, Engine::Client(client), errors);
+                    self.engine(&name, Engine::Client(client), errors);
                 }
             }
-            "redlock" => self.engine(name, Engine::Own(value), errors),
-            "on_locked" => self.on_locked = Some(value),
-            "on_error" => self.on_error = Some(value),
+            "redlock" | "cache" => self.engine(&name, Engine::Own(value), errors),
             "crate" => self.krate = value::krate(&value, errors),
-            unknown => {
-                let names = || LOCK_OPTIONS.iter().map(|(name, _)| *name);
-                let meant = match nearest(unknown, names()) {
-                    Some(name) => format!("; did you mean `{name}`? The options are"),
-                    None => "; the options are".to_owned(),
-                };
-                errors.at(
-                    name,
-                    format!(
-                        "`#[{}]` has no option `{unknown}`{meant} {}",
-                        kind.name(),
-                        list(names())
-                    ),
-                );
-            }
+            _ => return Some((name, value)),
         }
+        None
+    }
+
+    fn unknown(&self, name: &Ident, errors: &mut Errors) {
+        let unknown = name.to_string();
+        let names = || self.options.iter().map(|(name, _)| *name);
+        let meant = match nearest(&unknown, names()) {
+            Some(name) => format!("; did you mean `{name}`? The options are"),
+            None => "; the options are".to_owned(),
+        };
+        errors.at(
+            name,
+            format!(
+                "`#[{}]` has no option `{unknown}`{meant} {}",
+                self.written.kind.name(),
+                list(names())
+            ),
+        );
     }
 
     fn engine(&mut self, name: &Ident, engine: Engine, errors: &mut Errors) {
         if !matches!(self.engine, Engine::Current) {
+            let (what, own) = match self.written.kind.family() {
+                Family::Lock => ("the engine", "redlock"),
+                Family::Cache => ("the cache", "cache"),
+            };
             errors.at(
                 name,
-                "`client` and `redlock` both choose the engine; keep one of them",
+                format!("`client` and `{own}` both choose {what}; keep one of them"),
             );
             return;
         }
@@ -199,23 +236,51 @@ impl LockArgs {
     }
 }
 
+/// A flag that stands by itself, as the option it is short for.
+fn flag(value: &Expr, options: &Options) -> Option<(Ident, Expr)> {
+    let word = value::word(value)?;
+    let name = word.to_string();
+    let is_flag = options
+        .iter()
+        .any(|(option, example)| *option == name && example.is_empty());
+    is_flag.then(|| (word.clone(), on(word.span())))
+}
+
+fn on(span: Span) -> Expr {
+    Expr::Lit(ExprLit {
+        attrs: Vec::new(),
+        lit: Lit::Bool(LitBool::new(true, span)),
+    })
+}
+
 impl KeyArg {
-    fn read_all(name: &Ident, value: Expr, errors: &mut Errors) -> Vec<Self> {
+    pub(crate) fn read_all(name: &Ident, value: Expr, errors: &mut Errors) -> Vec<Self> {
         let Expr::Array(ExprArray { elems, .. }) = value else {
             return vec![Self::read(value, errors)];
         };
         if elems.is_empty() {
-            errors.at(name, "`key = []` locks nothing; name at least one key");
+            let nothing = match name.to_string().as_str() {
+                "key" => "`key = []` locks nothing; name at least one key".to_owned(),
+                name => format!("`{name} = []` names nothing; leave it out"),
+            };
+            errors.at(name, nothing);
         }
         let keys = elems.into_iter();
         keys.map(|key| Self::read(key, errors)).collect()
     }
 
     /// A string literal means the same after `key =` as in front: its placeholders count.
-    fn read(value: Expr, errors: &mut Errors) -> Self {
+    pub(crate) fn read(value: Expr, errors: &mut Errors) -> Self {
         match value::text(&value) {
             Some(literal) => Self::Text(Template::parse(literal, errors)),
             None => Self::Computed(value),
+        }
+    }
+
+    pub(crate) fn template_mut(&mut self) -> Option<&mut Template> {
+        match self {
+            Self::Text(template) => Some(template),
+            Self::Computed(_) => None,
         }
     }
 }

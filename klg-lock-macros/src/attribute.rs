@@ -12,27 +12,44 @@ use syn::{Attribute, Meta, Path};
 pub(crate) enum Kind {
     MutexLock,
     BufferLock,
+    Cached,
+    CachedMany,
+    CachePut,
+    CacheEvict,
 }
 
 /// Attributes that share their options and the helper that marks their key parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Lock,
+    Cache,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::MutexLock, Self::BufferLock];
+    const ALL: [Self; 6] = [
+        Self::MutexLock,
+        Self::BufferLock,
+        Self::Cached,
+        Self::CachedMany,
+        Self::CachePut,
+        Self::CacheEvict,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::MutexLock => "mutex_lock",
             Self::BufferLock => "buffer_lock",
+            Self::Cached => "cached",
+            Self::CachedMany => "cached_many",
+            Self::CachePut => "cache_put",
+            Self::CacheEvict => "cache_evict",
         }
     }
 
     pub(crate) fn family(self) -> Family {
         match self {
             Self::MutexLock | Self::BufferLock => Family::Lock,
+            Self::Cached | Self::CachedMany | Self::CachePut | Self::CacheEvict => Family::Cache,
         }
     }
 
@@ -47,12 +64,21 @@ impl Kind {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 1] = [Self::Lock];
+    pub(crate) const ALL: [Self; 2] = [Self::Lock, Self::Cache];
 
     /// The attribute that marks a parameter as the key.
     pub(crate) fn helper(self) -> &'static str {
         match self {
             Self::Lock => "lock_key",
+            Self::Cache => "cache_key",
+        }
+    }
+
+    /// What its attributes do with a key.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Cache => "cache",
         }
     }
 

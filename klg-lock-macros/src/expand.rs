@@ -5,10 +5,13 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, Pat, Path, Signature, token};
 
-use crate::args::LockArgs;
+use crate::args::Args;
 use crate::arguments;
 use crate::attribute;
+use crate::cache_layer::CacheLayer;
+use crate::companion;
 use crate::function::{Body, BoxedBody, Function, Output};
+use crate::lock_args::LockArgs;
 use crate::mention;
 use crate::param::Form;
 use crate::plan::{Layer, Plan};
@@ -63,7 +66,8 @@ pub(crate) fn function(function: &Function, plan: &Plan) -> TokenStream {
     let head = function.head(&sig);
     let siblings = attribute::mark_used(&function.sibling_paths);
     let body = braces(function.brace, quote!(#(#inner_attrs)* #siblings #block));
-    quote!(#head #body)
+    let companions = companion::all(function, plan, &expansion.private);
+    quote!(#head #body #companions)
 }
 
 /// The module of the library that expansions call.
@@ -82,12 +86,12 @@ pub(crate) fn braces(brace: token::Brace, content: TokenStream) -> TokenStream {
 }
 
 /// `__klg_{name}`, which no code of the user can see.
-fn ours(name: &str) -> Ident {
+pub(crate) fn ours(name: &str) -> Ident {
     Ident::new(&format!("__klg_{name}"), Span::mixed_site())
 }
 
 /// The signature with a plain name for every argument.
-fn signature(function: &Function) -> Signature {
+pub(crate) fn signature(function: &Function) -> Signature {
     let mut sig = function.sig.clone();
     for (arg, param) in sig.inputs.iter_mut().zip(&function.params) {
         let FnArg::Typed(arg) = arg else { continue };
@@ -174,18 +178,28 @@ impl Expansion<'_> {
     }
 
     fn layer(&self, layer: &Layer, inner: &TokenStream) -> TokenStream {
+        match &layer.args {
+            Args::Lock(args) => self.lock(layer, args, inner),
+            Args::Cache(args) => {
+                let cached = CacheLayer::new(self.function, self.plan, layer, args, &self.private);
+                cached.around(inner, &self.output)
+            }
+        }
+    }
+
+    fn lock(&self, layer: &Layer, args: &LockArgs, inner: &TokenStream) -> TokenStream {
         let Self {
             private, output, ..
         } = self;
         let request = ours("request");
-        let asked = self.asked(layer);
-        let guard = match &layer.args.guard {
+        let asked = self.asked(layer, args);
+        let guard = match &args.guard {
             Some(guard) => quote!(#guard),
             None => quote!(_),
         };
         let routine = quote!(move |#guard| async move { #inner });
-        if layer.args.on_locked.is_some() || layer.args.on_error.is_some() {
-            return self.handled(&layer.args, &asked, &routine);
+        if args.on_locked.is_some() || args.on_error.is_some() {
+            return self.handled(args, &asked, &routine);
         }
         quote! {
             let #request = #asked;
@@ -244,9 +258,9 @@ impl Expansion<'_> {
     }
 
     /// The request, made before anything moves into the routine, with nothing borrowed left over.
-    fn asked(&self, layer: &Layer) -> TokenStream {
+    fn asked(&self, layer: &Layer, args: &LockArgs) -> TokenStream {
         let views = arguments::views(self.function, &self.plan.mentioned);
-        let request = request::tokens(layer, &self.private);
+        let request = request::tokens(layer, args, &self.private);
         quote!({ #views #request })
     }
 }

@@ -9,7 +9,7 @@ use syn::{
     ReturnType, Signature, Stmt, Token, Type, TypeParamBound, Visibility, token,
 };
 
-use crate::attribute::{Kind, Written, take_siblings};
+use crate::attribute::{Family, Kind, Written, take_siblings};
 use crate::errors::Errors;
 use crate::param::Param;
 
@@ -83,11 +83,15 @@ impl Function {
         let body: TokenStream = content.parse()?;
 
         let mut errors = Errors::default();
+        let (sibling_paths, siblings): (_, Vec<Written>) =
+            take_siblings(&mut attrs).into_iter().unzip();
+        let kinds = siblings.iter().map(|sibling| sibling.kind);
+        let families: Vec<Family> = kinds.chain([kind]).map(Kind::family).collect();
         let params = sig
             .inputs
             .iter_mut()
             .enumerate()
-            .map(|(position, arg)| Param::read(position, arg, &mut errors))
+            .map(|(position, arg)| Param::read(position, arg, &families, &mut errors))
             .collect();
         let body = if sig.asyncness.is_some() {
             Body::Async(body)
@@ -97,7 +101,6 @@ impl Function {
                 None => Body::Sync(body),
             }
         };
-        let (sibling_paths, siblings) = take_siblings(&mut attrs).into_iter().unzip();
         Ok(Self {
             attrs,
             vis,

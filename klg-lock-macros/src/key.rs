@@ -9,11 +9,13 @@ use syn::{Index, LitStr, Member};
 use crate::errors::Errors;
 
 /// A key literal taken apart.
+#[derive(Clone)]
 pub(crate) struct Template {
     pub(crate) literal: LitStr,
     pub(crate) pieces: Vec<Piece>,
 }
 
+#[derive(Clone)]
 pub(crate) enum Piece {
     Text(String),
     Value(Placeholder),
@@ -24,6 +26,16 @@ pub(crate) enum Piece {
 pub(crate) struct Placeholder {
     pub(crate) root: Ident,
     pub(crate) fields: Fields,
+    pub(crate) origin: Origin,
+}
+
+/// When a value is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An argument: before the body runs.
+    Argument,
+    /// What the body returned, `{return.id}`; or the one id among several that a key is of.
+    Later,
 }
 
 /// `line.0`: the way from a value to a field.
@@ -84,11 +96,26 @@ impl Template {
         }
     }
 
+    /// The name of a function, shown where that is written.
+    pub(crate) fn fixed(name: &Ident) -> Self {
+        let text = name.unraw().to_string();
+        Self {
+            literal: LitStr::new(&text, name.span()),
+            pieces: vec![Piece::Text(text)],
+        }
+    }
+
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Value(value) => Some(value),
             Piece::Text(_) => None,
         })
+    }
+
+    /// Whether it can be rendered before the body runs.
+    pub(crate) fn is_early(&self) -> bool {
+        self.placeholders()
+            .all(|value| value.origin == Origin::Argument)
     }
 
     /// The whole text, where it depends on nothing.
@@ -140,7 +167,7 @@ impl Placeholder {
             .parse_str(root.trim())
             .map_err(|_| complaint())?;
         let keyword = syn::parse_str::<Ident>(&root.to_string()).is_err();
-        if keyword && root != "self" {
+        if keyword && root != "self" && root != RETURN {
             return Err(complaint());
         }
         let fields = match fields {
@@ -150,9 +177,18 @@ impl Placeholder {
         Ok(Self {
             root: at(span, root),
             fields,
+            origin: Origin::Argument,
         })
     }
+
+    /// Whether it is written as `{return}`.
+    pub(crate) fn is_result(&self) -> bool {
+        self.root == RETURN
+    }
 }
+
+/// The name of the result.
+const RETURN: &str = "return";
 
 /// The same identifier, shown at `span`.
 fn at(span: Span, mut ident: Ident) -> Ident {

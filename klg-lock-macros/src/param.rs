@@ -39,15 +39,22 @@ pub(crate) struct ParamKey {
 }
 
 impl Param {
-    /// Reads a parameter, and takes the helper attributes off it.
-    pub(crate) fn read(position: usize, arg: &mut FnArg, errors: &mut Errors) -> Self {
+    /// Reads a parameter, and takes the helper attributes of `families` off it: others are for an
+    /// attribute that expands later.
+    pub(crate) fn read(
+        position: usize,
+        arg: &mut FnArg,
+        families: &[Family],
+        errors: &mut Errors,
+    ) -> Self {
         let attrs = match arg {
             FnArg::Receiver(receiver) => &mut receiver.attrs,
             FnArg::Typed(typed) => &mut typed.attrs,
         };
         let mut keys: Vec<ParamKey> = Vec::new();
         attrs.retain(|attr| {
-            let Some(family) = Family::of_helper(attr.path()) else {
+            let family = Family::of_helper(attr.path());
+            let Some(family) = family.filter(|family| families.contains(family)) else {
                 return true;
             };
             let key = ParamKey::read(family, attr, errors);
@@ -109,12 +116,13 @@ impl ParamKey {
             Meta::NameValue(_) => (None, attr.span()),
         };
         if fields.is_none() {
-            let (helper, shown) = (family.helper(), inside(&attr.meta));
+            let (helper, verb) = (family.helper(), family.verb());
+            let shown = inside(&attr.meta);
             errors.at(
                 attr,
                 format!(
-                    "write `#[{helper}]` to lock by the argument itself, or `#[{helper}(\"{shown}\")]` \
-                     to lock by a field of it (names and tuple positions, with dots between them)"
+                    "write `#[{helper}]` to {verb} by the argument itself, or `#[{helper}(\"{shown}\")]` \
+                     to {verb} by a field of it (names and tuple positions, with dots between them)"
                 ),
             );
         }

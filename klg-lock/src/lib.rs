@@ -37,12 +37,12 @@ mod sync;
 #[cfg(any(test, feature = "test-kit"))]
 pub mod testing;
 
-pub use cache::{Cache, CacheEntry, CacheStats};
+pub use cache::{Cache, CacheEntry, CacheStats, CachedCall};
 pub use client::{Connection, Health, HealthState};
 pub use config::{CacheConfig, ClientConfig, Config, RedisConfig, RedlockConfig};
 pub use error::{CacheError, Error, Holder, LockError, NodeError, NodeErrorKind, NodeFault, Votes};
 #[cfg(feature = "macros")]
-pub use klg_lock_macros::{buffer_lock, mutex_lock};
+pub use klg_lock_macros::{buffer_lock, cache_evict, cache_put, cached, cached_many, mutex_lock};
 /// The `redis` crate, for what [`Connection`] is used with.
 pub use redis;
 pub use redlock::{

@@ -17,7 +17,7 @@ fn the_item_is_kept_without_what_only_we_understand() {
         },
         &expect![[r#"
             ::core::compile_error! {
-                "`#[mutex_lock]` has no option `tll`; did you mean `ttl`? The options are `key`, `scope`, `ttl`, `wait`, `max_hold`, `auto_extend`, `on_lost`, `guard`, `client`, `redlock`, `on_locked`, `on_error` and `crate`"
+                "`#[mutex_lock]` has no option `tll`; did you mean `ttl`? The options are `key`, `scope`, `ttl`, `wait`, `max_hold`, `fair`, `auto_extend`, `on_lost`, `guard`, `client`, `redlock`, `on_locked`, `on_error` and `crate`"
             }
             #[inline]
             async fn f(id: u64, #[allow(x)] other: u8) -> Result<(), AppError> {
@@ -118,7 +118,7 @@ fn all_mistakes_are_told_at_once() {
             `auto_extend` is `true` or `false`, as in `auto_extend = false`
             `client` and `redlock` both choose the engine; keep one of them
             `scope` is a string literal, as in `scope = "account"`; it goes before the key with a colon between them
-            `#[mutex_lock]` has no option `foo`; the options are `key`, `scope`, `ttl`, `wait`, `max_hold`, `auto_extend`, `on_lost`, `guard`, `client`, `redlock`, `on_locked`, `on_error` and `crate`
+            `#[mutex_lock]` has no option `foo`; the options are `key`, `scope`, `ttl`, `wait`, `max_hold`, `fair`, `auto_extend`, `on_lost`, `guard`, `client`, `redlock`, `on_locked`, `on_error` and `crate`
             `crate` is the absolute path of this library, as in `crate = ::klg_lock` or `crate = crate::klg_lock`
             `#[mutex_lock]` has to wait for the lock, which only an `async fn` can: write `async` before `fn` (of functions that are not `async`, it knows those that end in `Box::pin(async move { .. })`)
             `id` is a parameter already; give the lock's handle another name
