@@ -12,10 +12,11 @@
 // About the examples here, not about what the attributes make of them.
 #![allow(clippy::needless_pass_by_value, clippy::unused_async)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use klg_lock::{LockError, buffer_lock, mutex_lock};
+use klg_lock::{LockError, buffer_lock, cache_evict, cache_put, cached, cached_many, mutex_lock};
 use klg_lock_ui_tests::{AppError, on_memory};
 
 struct Pair {
@@ -77,6 +78,37 @@ async fn siblings(id: u64) -> Result<u64, LockError> {
     Ok(twice)
 }
 
+impl Service {
+    #[cached("cached:{id}", ttl = self.ttl, tags = ["t", "{self.name}"], condition = id > 0, entry = entry)]
+    async fn cached(&self, id: u64, _ignored: u8, _: u8) -> Result<Vec<u64>, AppError> {
+        Ok(vec![id])
+    }
+
+    #[cached(stale = "1m", unless = |value| *value == 7, refresh = background)]
+    async fn refreshed(self: Arc<Self>, #[cache_key] mut id: u64) -> u64 {
+        id += 1;
+        id
+    }
+
+    #[cached_many("{self.name}:{id}", keys = ids)]
+    async fn many(&self, ids: Vec<u64>) -> HashMap<u64, u64> {
+        ids.into_iter().map(|id| (id, id)).collect()
+    }
+
+    #[cache_put("{id}:{return}", tags = ["{return}"])]
+    #[cache_evict("before", before)]
+    #[cache_evict(tag = "after")]
+    async fn put(&self, id: u64, Pair { left, .. }: Pair) -> Result<u8, AppError> {
+        if id > 7 {
+            return Ok(left);
+        }
+        Ok(left + 1)
+    }
+
+    #[cache_evict("unit")]
+    async fn unit(&self) {}
+}
+
 #[async_trait::async_trait]
 trait Users {
     #[mutex_lock("{id}")]
@@ -98,6 +130,13 @@ fn the_strictest_of_users_can_use_them() {
         assert_eq!(shared.single_expression().await.unwrap(), [1, 2]);
         assert!(shared.used_in_the_key_alone(1).await.unwrap());
         shared.marked_alone(1, 2, 3).await.unwrap();
+        assert_eq!(shared.cached(1, 2, 3).await.unwrap(), [1]);
+        assert_eq!(shared.entry(1).get().await.unwrap(), Some(vec![1]));
+        assert_eq!(Arc::new(service()).refreshed(1).await, 2);
+        assert_eq!(shared.many(vec![1]).await[&1], 1);
+        let pair = Pair { left: 1, right: 2 };
+        assert_eq!(shared.put(8, pair).await.unwrap(), 1);
+        shared.unit().await;
         assert_eq!(shared.find(1, 2).await.unwrap(), 1);
         assert_eq!(service().expression(1).await.unwrap(), ("s!".into(), 2));
         let pair = Pair { left: 1, right: 2 };

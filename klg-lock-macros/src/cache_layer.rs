@@ -86,9 +86,10 @@ impl<'a> CacheLayer<'a> {
         let (request, asked) = (ours("request"), self.asking().request());
         let unless = self.asking().unless();
         let call = self.on_kind(&quote!(cached));
+        let awaited = awaited(self.function);
         quote! {
             let #request = #asked;
-            #call(#request, move || async move { #inner }, #unless).await
+            #call(#request, move || async move { #inner }, #unless)#awaited
         }
     }
 
@@ -133,9 +134,10 @@ impl<'a> CacheLayer<'a> {
         let (request, asked) = (ours("request"), self.asking().request());
         let unless = self.asking().unless();
         let call = self.on_kind(&quote!(refreshed));
+        let awaited = awaited(self.function);
         quote! {
             let #request = #asked;
-            #call(#request, #load, #unless).await
+            #call(#request, #load, #unless)#awaited
         }
     }
 
@@ -156,6 +158,7 @@ impl<'a> CacheLayer<'a> {
         let kept = kept.statements;
         let ids = &self.args.ids;
         let call = self.on_kind(&quote!(cached_many));
+        let awaited = awaited(self.function);
         quote! {
             let #request = #asked;
             #kept
@@ -165,7 +168,7 @@ impl<'a> CacheLayer<'a> {
                 move |#value| #(#key)*,
                 move |#ids| async move { #inner },
             )
-            .await
+            #awaited
         }
     }
 
@@ -185,7 +188,8 @@ impl<'a> CacheLayer<'a> {
         let tags = tags.map(|tags| quote!(.tags(|| #tags)));
         let kept = kept.statements;
         let unless = asking.unless();
-        let kind = self.kind_of(&result);
+        let call = self.on_kind_of(&result, &quote!(put));
+        let awaited = awaited(self.function);
         let named = if keys.is_empty() && tags.is_none() {
             quote!(_)
         } else {
@@ -195,8 +199,8 @@ impl<'a> CacheLayer<'a> {
             let #request = #asked;
             #kept
             let #result: #output = async move { #inner }.await;
-            let #put = #kind.put(&#result, #unless, move |#named| #request #(.key(|| #keys))* #tags);
-            #put.await;
+            let #put = #call(&#result, #unless, move |#named| #request #(.key(|| #keys))* #tags);
+            #put #awaited;
             #result
         }
     }
@@ -232,7 +236,7 @@ impl<'a> CacheLayer<'a> {
         let tags = tags.map(|tags| quote!(.tags(#tags)));
         let kept = kept.statements;
         let unless = asking.unless();
-        let kind = self.kind_of(&result);
+        let call = self.on_kind_of(&result, &quote!(evict));
         let named = if keys.is_empty() && tags.is_none() {
             quote!(_)
         } else {
@@ -243,7 +247,7 @@ impl<'a> CacheLayer<'a> {
             let #eviction = #asked;
             #kept
             let #result: #output = async move { #inner }.await;
-            let #eviction = #kind.evict(
+            let #eviction = #call(
                 &#result,
                 #unless,
                 move |#named| #eviction #(.key(#keys))* #tags,
@@ -286,20 +290,27 @@ impl<'a> CacheLayer<'a> {
     }
 
     /// The same, told by the result itself.
-    fn kind_of(&self, result: &Ident) -> TokenStream {
+    fn on_kind_of(&self, result: &Ident, method: &TokenStream) -> TokenStream {
         let attribute = &self.attribute;
-        quote!({
+        let span = declared(self.function);
+        let method = respanned(method, span);
+        quote_spanned!(span=> {
             #[allow(unused_imports)]
             use #attribute::AnyValue as _;
             #attribute::returned(&#result).kind()
-        })
+        }.#method)
     }
+}
+
+/// `.await`, where what is waited for can be shown to be wrong.
+fn awaited(function: &Function) -> TokenStream {
+    quote_spanned!(declared(function)=> .await)
 }
 
 /// `{ use AnyValue as _; returns::<R>().kind() }`
 pub(crate) fn kind(function: &Function, attribute: &TokenStream) -> TokenStream {
     let returned = returned(function);
-    quote!({
+    quote_spanned!(declared(function)=> {
         #[allow(unused_imports)]
         use #attribute::AnyValue as _;
         #attribute::returns::<#returned>().kind()

@@ -3,11 +3,12 @@
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{FnArg, ReturnType, Type, TypeImplTrait};
+use syn::{FnArg, ReturnType, Type, TypeImplTrait, TypeReference};
 
 use crate::args::Args;
 use crate::attribute::Kind;
 use crate::cache_args::{CacheArgs, Codec, Refresh};
+use crate::companion;
 use crate::errors::Errors;
 use crate::function::{Body, Function, Output};
 use crate::key::Template;
@@ -64,6 +65,15 @@ fn output(args: &CacheArgs, function: &Function, errors: &mut Errors) {
             ),
         );
     }
+    if let Output::Type(ty) = function.output()
+        && let Some(borrow) = borrow(companion::value(ty))
+    {
+        errors.at(
+            borrow,
+            "what is cached is read back later, when nothing is there to borrow from; return an owned \
+             type (`String` for `&str`, `Vec<T>` for `&[T]`)",
+        );
+    }
     if let ReturnType::Type(_, ty) = &function.sig.output
         && let Some(opaque) = opaque(ty)
     {
@@ -73,6 +83,19 @@ fn output(args: &CacheArgs, function: &Function, errors: &mut Errors) {
              write the type",
         );
     }
+}
+
+/// The first reference in a type that is cached.
+fn borrow(ty: &Type) -> Option<TypeReference> {
+    struct First(Option<TypeReference>);
+    impl Visit<'_> for First {
+        fn visit_type_reference(&mut self, ty: &TypeReference) {
+            self.0.get_or_insert_with(|| ty.clone());
+        }
+    }
+    let mut first = First(None);
+    first.visit_type(ty);
+    first.0
 }
 
 /// The first `impl Trait` in a type.

@@ -1,7 +1,7 @@
 //! The function beside a cached one, by which its cached values are read, put, evicted, refreshed.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::{GenericArgument, PathArguments, ReturnType, Signature, Type};
 
@@ -99,7 +99,7 @@ fn used(
 }
 
 /// The `T` of what looks like a `Result<T, ..>`, else the type itself.
-fn value(output: &Type) -> TokenStream {
+pub(crate) fn value(output: &Type) -> &Type {
     let ok = || {
         let Type::Path(path) = output else {
             return None;
@@ -112,9 +112,9 @@ fn value(output: &Type) -> TokenStream {
             return None;
         };
         arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty.to_token_stream()),
+            GenericArgument::Type(ty) => Some(ty),
             _ => None,
         })
     };
-    ok().unwrap_or_else(|| output.to_token_stream())
+    ok().unwrap_or(output)
 }

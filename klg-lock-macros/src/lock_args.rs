@@ -82,7 +82,7 @@ impl LockArgs {
             "wait" => self.wait = duration::parse("wait", &value, errors),
             "max_hold" => self.max_hold = duration::parse("max_hold", &value, errors),
             "fair" => {
-                let value = value::flag("fair", "fair", value, errors);
+                let value = value::flag("fair", "fair = true", value, errors);
                 self.fair = value.map(|value| Fair { value, name });
             }
             "auto_extend" => {

@@ -198,7 +198,7 @@ impl<E: From<LockError>> CarriesLockError for E {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a key",
     label = "does not implement `Display`",
-    note = "a key is made of what implements `Display`; a field is named with `{{arg.field}}` in the key, or with `#[lock_key(\"field\")]` on the parameter"
+    note = "a key is made of what implements `Display`; a field is named with `{{arg.field}}` in the key, or with `#[lock_key(\"field\")]` or `#[cache_key(\"field\")]` on the parameter"
 )]
 pub trait KeyPart {
     /// Writes it behind what is there.
