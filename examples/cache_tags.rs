@@ -2,16 +2,18 @@
 //!
 //! Needs no server; with REDIS_URI set, the cache is on that Redis.
 
-use klg_lock::{Cache, Config};
+use klg_lock::{Config, cache_evict, cached};
 
 /// Says what it loads, and so what was not in the cache.
-async fn price(cache: &Cache, article: &'static str, tag: &'static str) -> String {
-    let entry = cache.entry(format!("price:{article}")).tags([tag]);
-    let load = || async move {
-        println!("  loading {article}");
-        format!("price of {article}")
-    };
-    entry.using_value(load).await
+#[cached("price:{article}", tags = ["{kind}"])]
+async fn price(article: &str, kind: &str) -> String {
+    println!("  loading {article}");
+    format!("price of {article}, which is {kind}")
+}
+
+#[cache_evict(tag = "{kind}")]
+async fn raise_prices(kind: &str, percent: u32) {
+    println!("  {kind} + {percent} %");
 }
 
 #[tokio::main]
@@ -21,21 +23,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         config = config.uri("memory://");
     }
     klg_lock::init(config).await?;
-    let registry = klg_lock::registry()?;
-    let cache = registry.cache();
     let articles = [("apple", "fruit"), ("pear", "fruit"), ("nail", "tools")];
 
-    for round in ["nothing is cached", "all is cached", "fruit was evicted"] {
+    for round in ["nothing is cached", "all is cached", "fruit is dearer"] {
         println!("{round}");
-        if round == "fruit was evicted" {
-            cache.evict_tag("fruit").await?;
+        if round == "fruit is dearer" {
+            raise_prices("fruit", 5).await;
         }
-        for (article, tag) in articles {
-            price(&cache, article, tag).await;
+        for (article, kind) in articles {
+            price(article, kind).await;
         }
     }
 
-    cache.clear().await?;
+    let registry = klg_lock::registry()?;
+    registry.cache().clear().await?;
     registry.shutdown().await?;
     Ok(())
 }

@@ -119,6 +119,11 @@ fn clients() {
 }
 
 #[test]
+fn cache_writes() {
+    in_memory_and_on_redis("cache_writes");
+}
+
+#[test]
 fn stampede() {
     in_memory_and_on_redis("stampede");
 }

@@ -15,7 +15,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use klg_lock::{CacheError, Config, Error, LockError, buffer_lock, mutex_lock};
+use klg_lock::{Config, Error, LockError, buffer_lock, cache_evict, cached, mutex_lock};
 use serde::Deserialize;
 use tokio::{net::TcpListener, time::sleep};
 
@@ -79,32 +79,24 @@ impl UsersService {
         Ok((StatusCode::CREATED, Json(store.get("kk").await?)))
     }
 
-    /// The second call of one `id` comes from the cache.
-    async fn find(self, id: u64) -> Result<Json<String>, StatusCode> {
-        let load = || async move {
-            sleep(Duration::from_millis(250)).await; // a slow database
-            names().get(&id).cloned().ok_or(StatusCode::NOT_FOUND)
-        };
-        let registry = klg_lock::registry().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-        let name = registry.cache().using(format!("user:{id}"), load).await?;
-        Ok(Json(name))
-    }
-
-    async fn save(self, id: u64, param: Param) -> Result<StatusCode, CacheError> {
-        names().insert(id, param.name);
-        self.forget(id).await
-    }
-
-    async fn delete(self, id: u64) -> Result<StatusCode, CacheError> {
-        names().remove(&id);
-        self.forget(id).await
+    /// The second call of one `id` comes from the cache. A 404 does not: it is no `Ok`.
+    #[cached("user:{id}", ttl = "1m")]
+    async fn find(self, id: u64) -> Result<String, StatusCode> {
+        sleep(Duration::from_millis(250)).await; // a slow database
+        names().get(&id).cloned().ok_or(StatusCode::NOT_FOUND)
     }
 
     /// What is being loaded now, the old name perhaps, does not come back after this.
-    async fn forget(self, id: u64) -> Result<StatusCode, CacheError> {
-        let registry = klg_lock::registry().map_err(|_| CacheError::NotInitialized)?;
-        registry.cache().evict(&format!("user:{id}")).await?;
-        Ok(StatusCode::NO_CONTENT)
+    #[cache_evict("user:{id}")]
+    async fn save(self, id: u64, param: Param) -> StatusCode {
+        names().insert(id, param.name);
+        StatusCode::NO_CONTENT
+    }
+
+    #[cache_evict("user:{id}")]
+    async fn delete(self, id: u64) -> StatusCode {
+        names().remove(&id);
+        StatusCode::NO_CONTENT
     }
 }
 
@@ -123,7 +115,7 @@ fn router(users: UsersService) -> Router {
         .route("/users/getAndSet", post(move || users.get_and_set()))
         .route(
             "/users/{id}",
-            get(move |Path(id)| users.find(id))
+            get(move |Path(id)| async move { users.find(id).await.map(Json) })
                 .put(move |Path(id), Json(param)| users.save(id, param))
                 .delete(move |Path(id)| users.delete(id)),
         )
