@@ -91,7 +91,7 @@ impl Counters {
             slowest_micros: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
             metrics: Metrics {
-                name: name.to_owned().into(),
+                name: metrics::SharedString::from_shared(Arc::from(name)),
             },
         }
     }
