@@ -1,6 +1,7 @@
 //! The expansion as people would write it, compared with what is expected.
 
 mod boxed;
+mod cache;
 mod lock;
 mod refusals;
 
