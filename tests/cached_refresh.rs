@@ -167,3 +167,64 @@ async fn a_future_of_ones_own_refreshes_what_borrows() {
     assert_eq!(refreshed(&service.source, call).await, (1, 2 + 3));
     assert_eq!(service.source.clones.load(Ordering::Relaxed), 0);
 }
+
+/// Loads wait for each other's notice: the first that is let go on is the one that came first.
+#[derive(Default)]
+struct Gate {
+    began: Notify,
+    go_on: Notify,
+}
+
+impl Gate {
+    #[cached("gate", ttl = "1m", entry = gate_entry)]
+    async fn value(&self, value: u32) -> u32 {
+        self.began.notify_one();
+        self.go_on.notified().await;
+        value
+    }
+}
+
+#[tokio::test]
+async fn while_it_is_refreshed_by_hand_others_get_what_is_there_and_what_is_put_then_stays() {
+    let registry = registry().await;
+    let gate = Gate::default();
+    let scoped = async {
+        Gate::gate_entry().put(&1).await.unwrap();
+        let refresh = Gate::gate_entry().refresh_value(|| gate.value(2));
+        let (refreshed, ()) = tokio::join!(refresh, async {
+            gate.began.notified().await;
+            assert_eq!(gate.value(3).await, 1);
+            gate.go_on.notify_one();
+        });
+        assert_eq!((refreshed, gate.value(4).await), (2, 2));
+
+        let refresh = Gate::gate_entry().refresh_value(|| gate.value(5));
+        let (refreshed, ()) = tokio::join!(refresh, async {
+            gate.began.notified().await;
+            Gate::gate_entry().put(&6).await.unwrap();
+            gate.go_on.notify_one();
+        });
+        assert_eq!((refreshed, gate.value(7).await), (5, 6));
+    };
+    registry.scope(scoped).await;
+}
+
+/// Somebody else loads at the same time, and may have read the source before it changed.
+#[tokio::test]
+async fn a_refresh_by_hand_waits_for_nobody_and_leaves_nothing_older_behind() {
+    let registry = registry().await;
+    let (first, second) = (Gate::default(), Gate::default());
+    let scoped = async {
+        let (older, newer) = tokio::join!(first.value(1), async {
+            first.began.notified().await;
+            second.go_on.notify_one();
+            let refresh = Gate::gate_entry().refresh_value(|| second.value(2));
+            let refreshed = refresh.await;
+            first.go_on.notify_one();
+            refreshed
+        });
+        assert_eq!((older, newer), (1, 2));
+        assert_ne!(Gate::gate_entry().get().await.unwrap(), Some(1));
+    };
+    registry.scope(scoped).await;
+}

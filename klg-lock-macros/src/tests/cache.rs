@@ -221,7 +221,12 @@ fn a_refresh_of_ones_own() {
 fn a_function_beside_it() {
     check_kind(
         Kind::Cached,
-        quote!("{self.org}:{id}", condition = deep, ttl = ttl, entry = entry),
+        quote!(
+            "{self.org}:{id}",
+            condition = deep,
+            ttl = ttl,
+            entry = entry
+        ),
         quote! {
             #[cfg(unix)]
             #[inline]
@@ -359,7 +364,10 @@ fn several_ids() {
 fn a_put_under_a_key_that_names_the_result() {
     check_kind(
         Kind::CachePut,
-        quote!("{org}:{return.id}", tags = ["{return.org}", format!("{org}")]),
+        quote!(
+            "{org}:{return.id}",
+            tags = ["{return.org}", format!("{org}")]
+        ),
         quote! {
             async fn save(org: String, user: User) -> Result<User, AppError> { Ok(user) }
         },

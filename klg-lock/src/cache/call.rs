@@ -12,7 +12,7 @@ use crate::error::CacheError;
 
 /// The cached result of one call of an annotated function: read it, put, evict or refresh it.
 ///
-/// Returned by the function that [`#[cached(entry = name)]`](macro@crate::cached) generates beside
+/// Returned by the function that `#[cached(entry = name)]` generates beside
 /// the annotated one. It has the key, the tags and the options of the annotation, and the type of
 /// what the function returns, so that none of them is written twice.
 ///

@@ -1,8 +1,8 @@
 //! What the cache attributes expand to, and nobody else may use: it changes without notice.
 //!
-//! * [`Request`]: a call of a cached function, and what is special about it
-//! * [`returns`]: what the function returns, a `Result` or anything else, and what is done with it
-//! * [`Eviction`]: what `#[cache_evict]` evicts
+//! * `request`: a call of a cached function, and what is special about it
+//! * `returns`: what the function returns, a `Result` or anything else, and what is done with it
+//! * `eviction`: what `#[cache_evict]` evicts
 //!
 //! A request that cannot be made, because no registry is current or no client has that name, runs
 //! the function all the same, and says so once.
