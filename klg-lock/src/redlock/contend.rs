@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::FencingToken;
+use super::clock::Moment;
 use super::core::Core;
 use super::guard::{Hold, Lock, fits};
 use super::holder;
@@ -62,7 +63,10 @@ impl LockRequest {
             Call::Take(lease) => {
                 let lease = Unclaimed { lease: Some(lease) };
                 match self.take_up(lease).await {
-                    Some((lease, token)) => self.hold(place, lease, token),
+                    Some((lease, token)) => {
+                        let now = lease.now();
+                        self.hold(place, lease, token, now)
+                    }
                     None => self.ask(place, keys, None, progress).await,
                 }
             }
@@ -113,9 +117,10 @@ impl LockRequest {
         place: Standing<'_>,
         lease: Arc<Lease>,
         token: FencingToken,
+        now: Moment,
     ) -> Result<Lock, LockError> {
         let seat = place.keep();
-        Hold::begin(&self.core, seat, lease, token, self.max_hold).map(Lock::new)
+        Hold::begin(&self.core, seat, lease, token, self.max_hold, now).map(Lock::new)
     }
 
     /// Asks the nodes until they grant it, or until there is no point in asking again. `queued`: in
@@ -153,11 +158,16 @@ impl LockRequest {
             let began = core.nodes.clock.now();
             let attempt = core
                 .nodes
-                .acquire(&pending.claim, acquire, self.ttl, reserve)
+                .acquire(&pending.claim, acquire, self.ttl, reserve, began)
                 .await;
-            core.record_round_trip(core.nodes.clock.now().since(began));
+            let answered = match &attempt {
+                Attempt::Acquired { at, .. } => *at,
+                _ => core.nodes.clock.now(),
+            };
+            core.record_round_trip(answered.since(began));
             match attempt {
                 Attempt::Acquired {
+                    at,
                     valid_until,
                     tokens,
                 } => {
@@ -166,6 +176,7 @@ impl LockRequest {
                         claim,
                         Arc::clone(&core.nodes),
                         self.ttl,
+                        at,
                         valid_until,
                         tokens,
                     ));
@@ -176,11 +187,9 @@ impl LockRequest {
                         lease: Some(Arc::clone(&lease)),
                     };
                     // As long as the nodes grant it: there is nothing that an extension would mend.
-                    if !lease.remaining().is_zero()
-                        && let Some(token) = lease.take_token()
-                    {
+                    if let Some(token) = lease.take_token() {
                         unclaimed.lease = None;
-                        return self.hold(place, lease, token);
+                        return self.hold(place, lease, token, at);
                     }
                 }
                 Attempt::Refused(refusal) => {
@@ -201,10 +210,9 @@ impl LockRequest {
                     }
                     splits = 0;
                     core.queues.refused(&seat, &busy);
-                    let now = core.nodes.clock.now();
                     keys.keys()
                         .iter()
-                        .for_each(|key| core.hot.refused(&key.lock, now));
+                        .for_each(|key| core.hot.refused(&key.lock, answered));
                     if self.wait.is_none() {
                         return Err(contended(keys, busy));
                     }
@@ -349,19 +357,17 @@ pub(super) struct Progress {
     outage: Option<Votes>,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
+impl Progress {
+    pub(super) fn begun(since: tokio::time::Instant) -> Self {
         Self {
             attempts: 0,
             tries: 0,
-            since: tokio::time::Instant::now(),
+            since,
             busy: None,
             outage: None,
         }
     }
-}
 
-impl Progress {
     pub(super) fn busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
         self.outage = None;
@@ -407,7 +413,7 @@ impl Drop for Standing<'_> {
         }
         if let Some(lease) = self.core.queues.abandon(&self.seat) {
             // It goes on to the next, or is released.
-            drop(self.core.pass_on(&self.seat, &lease, true));
+            drop(self.core.pass_on(&self.seat, &lease, true, lease.now()));
         }
         self.core.seat_left();
     }
@@ -463,7 +469,7 @@ struct Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            drop(lease.release());
+            drop(lease.release(lease.now()));
         }
     }
 }

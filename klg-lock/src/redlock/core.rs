@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::clock::Clock;
+use super::clock::{Clock, Moment};
 use super::holder::Identity;
 use super::hot::Hot;
 use super::keeper::Keeper;
@@ -92,17 +92,18 @@ impl Core {
         seat: &Arc<Seat>,
         lease: &Arc<Lease>,
         may_hand_over: bool,
+        now: Moment,
     ) -> Option<impl Future<Output = Release> + Send + use<>> {
-        let (handovers, time) = lease.tenure();
+        let (handovers, time) = lease.tenure(now);
         let within_bounds =
             handovers < self.settings.handover && time < self.settings.handover_time;
-        if may_hand_over && within_bounds && !lease.remaining().is_zero() {
+        if may_hand_over && within_bounds && !lease.remaining_at(now).is_zero() {
             lease.count_handover();
             if self.queues.hand_over(seat, lease, |_| true) {
                 return None;
             }
         }
-        let released = lease.release();
+        let released = lease.release(now);
         // After the release is queued, so that the next one's attempt comes behind it.
         let exhausted = may_hand_over && !within_bounds && self.settings.handover > 0;
         self.queues.leave(seat, exhausted);

@@ -43,8 +43,8 @@ impl Hold {
         lease: Arc<Lease>,
         token: FencingToken,
         max_hold: Option<Duration>,
+        since: Moment,
     ) -> Result<Arc<Self>, LockError> {
-        let since = core.nodes.clock.now();
         let hold = Arc::new(Self {
             core: Arc::clone(core),
             lease,
@@ -55,7 +55,7 @@ impl Hold {
             state: AtomicU8::new(ACTIVE),
             ended: Notify::new(),
         });
-        let look = hold.lease.held_by(&hold);
+        let look = hold.lease.held_by(&hold, since);
         core.keeper.watch(&hold.lease, look);
         if !core.queues.holds(&hold.seat, &hold) {
             drop(hold.revoke());
@@ -91,12 +91,15 @@ impl Hold {
     }
 
     pub(crate) fn remaining(&self) -> Duration {
-        if self.state.load(Ordering::Acquire) != ACTIVE {
+        self.remaining_at(self.lease.now())
+    }
+
+    fn remaining_at(&self, now: Moment) -> Duration {
+        if !self.is_active() {
             return Duration::ZERO;
         }
-        let left = self.lease.remaining();
-        self.until
-            .map_or(left, |until| left.min(until.since(self.lease.now())))
+        let left = self.lease.remaining_at(now);
+        self.until.map_or(left, |until| left.min(until.since(now)))
     }
 
     pub(crate) fn held_for(&self) -> Duration {
@@ -116,12 +119,12 @@ impl Hold {
 
     /// Ends the hold because the engine is closed; the future resolves when the nodes confirmed.
     pub(crate) fn revoke(&self) -> Option<impl Future<Output = Release> + Send + use<>> {
-        self.end(LOST)
+        self.end(LOST, self.lease.now())
     }
 
     /// Ends the hold as lost, releases what may be left on the nodes, and lets the next one try.
     pub(crate) fn lose(&self) {
-        if let Some(release) = self.end(LOST) {
+        if let Some(release) = self.revoke() {
             tracing::warn!(resource = %self.resource(), held_for = ?self.held_for(), "a lock was lost");
             drop(release);
         }
@@ -129,7 +132,7 @@ impl Hold {
 
     /// Ends the hold. Everything is queued or handed over when this returns; what it returns only
     /// tells how the release went. `None`: it had ended before, or the lease went to the next one.
-    fn end(&self, how: u8) -> Option<impl Future<Output = Release> + Send + use<>> {
+    fn end(&self, how: u8, now: Moment) -> Option<impl Future<Output = Release> + Send + use<>> {
         self.state
             .compare_exchange(ACTIVE, how, Ordering::AcqRel, Ordering::Acquire)
             .ok()?;
@@ -137,7 +140,9 @@ impl Hold {
             self.core.keeper.forget(&self.lease, at);
         }
         self.ended.notify_waiters();
-        let released = self.core.pass_on(&self.seat, &self.lease, how == RELEASED);
+        let released = self
+            .core
+            .pass_on(&self.seat, &self.lease, how == RELEASED, now);
         self.core.seat_left();
         released
     }
@@ -162,7 +167,11 @@ impl Hold {
 
     /// Whether it is still held, by the clock; notices an ending that no timer has told yet.
     pub(crate) fn check(&self) -> bool {
-        if self.is_active() && self.remaining().is_zero() {
+        self.check_at(self.lease.now())
+    }
+
+    fn check_at(&self, now: Moment) -> bool {
+        if self.is_active() && self.remaining_at(now).is_zero() {
             self.lose();
         }
         self.is_active()
@@ -323,10 +332,11 @@ impl Lock {
     /// The release is queued before the first await; dropping the future loses only its result.
     pub async fn release(self) -> Result<(), LockError> {
         let hold = Arc::clone(&self.handle.hold);
-        if !hold.check() {
+        let now = hold.lease.now();
+        if !hold.check_at(now) {
             return Err(hold.lost_error());
         }
-        let Some(confirmed) = hold.end(RELEASED) else {
+        let Some(confirmed) = hold.end(RELEASED, now) else {
             // Handed over; or another thread ended it since the check.
             return match hold.state.load(Ordering::Acquire) {
                 LOST => Err(hold.lost_error()),
@@ -362,6 +372,9 @@ impl Deref for Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // The future only tells how it went; the release is queued already.
-        drop(self.handle.hold.end(RELEASED));
+        let hold = &self.handle.hold;
+        if hold.is_active() {
+            drop(hold.end(RELEASED, hold.lease.now()));
+        }
     }
 }

@@ -44,13 +44,27 @@ impl Identity {
         let length = RANDOM_DIGITS + self.description.len() + " ".len() * 2 + TIME_DIGITS;
         let mut value = String::with_capacity(length);
         // Writing to a string does not fail.
-        let _ = write!(value, "{random:032x} {} {now}", self.description);
+        push_hex(&mut value, random);
+        let _ = write!(value, " {} {now}", self.description);
         value.into()
     }
 
     pub(crate) fn holder(&self) -> Holder {
         Holder {
             description: self.description.clone(),
+        }
+    }
+}
+
+/// Appends 32 hexadecimal digits; the formatting machinery would take several times as long, and
+/// this is done for every lock.
+fn push_hex(into: &mut String, number: u128) {
+    for byte in number.to_be_bytes() {
+        for digit in [byte >> 4, byte & 15] {
+            into.push(char::from(match digit {
+                0..=9 => b'0' + digit,
+                _ => b'a' + (digit - 10),
+            }));
         }
     }
 }
@@ -134,6 +148,15 @@ mod tests {
                 .ends_with(&format!(":{} (shop api)", std::process::id()))
         );
         assert!(since.is_some_and(|s| s >= before && s <= SystemTime::now()));
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_those_of_the_standard_library() {
+        for number in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210] {
+            let mut digits = String::new();
+            push_hex(&mut digits, number);
+            assert_eq!(digits, format!("{number:032x}"));
+        }
     }
 
     #[test]

@@ -89,10 +89,10 @@ impl Lease {
         claim: Arc<Claim>,
         nodes: Arc<Nodes>,
         ttl: Duration,
+        since: Moment,
         valid_until: Moment,
         tokens: TokenRange,
     ) -> Self {
-        let since = nodes.clock.now();
         let state = State {
             valid_until,
             gone_by: since + ttl,
@@ -121,11 +121,15 @@ impl Lease {
     }
 
     pub(crate) fn remaining(&self) -> Duration {
+        self.remaining_at(self.now())
+    }
+
+    pub(crate) fn remaining_at(&self, now: Moment) -> Duration {
         let state = lock(&self.state);
         if state.gone {
             Duration::ZERO
         } else {
-            state.valid_until.since(self.now())
+            state.valid_until.since(now)
         }
     }
 
@@ -139,9 +143,9 @@ impl Lease {
     }
 
     /// How often it has changed hands, and for how long it has been in this process.
-    pub(crate) fn tenure(&self) -> (u32, Duration) {
+    pub(crate) fn tenure(&self, now: Moment) -> (u32, Duration) {
         let state = lock(&self.state);
-        (state.handovers, self.now().since(state.since))
+        (state.handovers, now.since(state.since))
     }
 
     pub(crate) fn count_handover(&self) {
@@ -153,8 +157,7 @@ impl Lease {
     }
 
     /// Makes `hold` the one that is told about losses. Answers when the keeper has to look.
-    pub(crate) fn held_by(&self, hold: &Arc<Hold>) -> Moment {
-        let now = self.now();
+    pub(crate) fn held_by(&self, hold: &Arc<Hold>, now: Moment) -> Moment {
         let mut state = lock(&self.state);
         state.holder = Arc::downgrade(hold);
         state.renew_at = hold
@@ -272,8 +275,8 @@ impl Lease {
     }
 
     /// Deletes the keys on all nodes; queued when this returns.
-    pub(crate) fn release(&self) -> impl Future<Output = Release> + Send + use<> {
-        let keep_trying = lock(&self.state).gone_by.since(self.now()).max(MIN_TTL);
+    pub(crate) fn release(&self, now: Moment) -> impl Future<Output = Release> + Send + use<> {
+        let keep_trying = lock(&self.state).gone_by.since(now).max(MIN_TTL);
         self.nodes.release(&self.claim, keep_trying)
     }
 }

@@ -311,7 +311,9 @@ impl Queues {
             seat.changed.notify_one();
         }
         drop(inner);
-        given.iter().for_each(|lease| drop(lease.release()));
+        given
+            .iter()
+            .for_each(|lease| drop(lease.release(lease.now())));
         holds
     }
 

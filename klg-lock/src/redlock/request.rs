@@ -118,7 +118,7 @@ impl LockRequest {
     pub async fn acquire(self) -> Result<Lock, LockError> {
         let keys = self.check()?;
         let asked_at = tokio::time::Instant::now();
-        let mut progress = Progress::default();
+        let mut progress = Progress::begun(asked_at);
         let waited = match self.wait {
             None => Ok(self.contend(&keys, &mut progress).await),
             Some(wait) => match asked_at.checked_add(wait) {

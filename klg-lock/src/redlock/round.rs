@@ -21,7 +21,8 @@ const USUAL: usize = 5;
 /// The nodes that vote, and the clock that measures their promises.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    list: Box<[Arc<dyn Node>]>,
+    /// Shared with the releases under way, which may outlive it.
+    list: Arc<[Arc<dyn Node>]>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) drift_factor: f64,
     /// How long the confirmation of a release is waited for.
@@ -32,6 +33,8 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 pub(crate) enum Attempt {
     Acquired {
+        /// When it was decided.
+        at: Moment,
         valid_until: Moment,
         tokens: TokenRange,
     },
@@ -96,7 +99,7 @@ impl Nodes {
         patience: Duration,
     ) -> Self {
         Self {
-            list: list.into_boxed_slice(),
+            list: list.into(),
             clock,
             drift_factor,
             patience,
@@ -141,7 +144,7 @@ impl Nodes {
         NodeFault::new(self.list.get(index).map_or("?", |node| node.label()), error)
     }
 
-    /// Acquire, by `op`: asks every node at once, and has a quorum store the largest fencing number.
+    /// Acquire, by `op`, as of `start`, which is now: asks every node at once, and has a quorum store the largest fencing number.
     ///
     /// What was granted to an attempt that failed is released before this returns. The caller has
     /// to release the claim when it drops this future, or the lock it got.
@@ -151,9 +154,12 @@ impl Nodes {
         op: Op,
         ttl: Duration,
         reserve: u64,
+        start: Moment,
     ) -> Attempt {
         let mut clean: SmallVec<[bool; USUAL]> = smallvec![false; self.list.len()];
-        let attempt = self.try_acquire(claim, op, ttl, reserve, &mut clean).await;
+        let attempt = self
+            .try_acquire(claim, op, ttl, reserve, start, &mut clean)
+            .await;
         if !matches!(attempt, Attempt::Acquired { .. }) {
             claim.mark_released();
             // Granted, late and failed alike; a node that refused holds nothing of this value.
@@ -170,9 +176,9 @@ impl Nodes {
         op: Op,
         ttl: Duration,
         reserve: u64,
+        start: Moment,
         clean: &mut [bool],
     ) -> Attempt {
-        let start = self.clock.now();
         let mut replies = self.ask_all(claim, op);
         let mut tally = Tally::new(self.list.len());
         let mut ends: SmallVec<[(usize, u64); USUAL]> = SmallVec::new();
@@ -218,8 +224,10 @@ impl Nodes {
                 Attempt::Unavailable(Votes(faults.into()))
             };
         };
+        let at = self.clock.now();
         match validity(ttl, self.drift_factor).map(|valid| start + valid) {
-            Some(valid_until) if self.clock.now() < valid_until => Attempt::Acquired {
+            Some(valid_until) if at < valid_until => Attempt::Acquired {
+                at,
                 valid_until,
                 tokens: TokenRange::ending_at(end, reserve),
             },
@@ -363,7 +371,7 @@ impl Nodes {
         claim.mark_released();
         let mut replies = self.ask_all(claim, Op::Release { keep_trying });
         let mut tally = Tally::new(self.list.len());
-        let nodes: Vec<Arc<dyn Node>> = self.list.to_vec();
+        let nodes = Arc::clone(&self.list);
         let patience = self.patience;
         async move {
             let mut faults = Vec::new();
