@@ -1,5 +1,6 @@
 //! What a request goes through: the local queue, then the nodes, until they grant it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl LockRequest {
         progress: &mut Progress,
     ) -> Result<Lock, LockError> {
         if self.fair && self.can_queue(keys) {
-            return self.stand(keys, progress).await;
+            return Box::pin(self.stand(keys, progress)).await;
         }
         let place = match self.core.queues.enter(keys, self.terms()) {
             Ok(seat) => Standing {
@@ -81,7 +82,7 @@ impl LockRequest {
             Call::Ask { pause: true } => {
                 let courtesy = self.core.courtesy();
                 let jitter = self.retry.delays().up_to(courtesy);
-                tokio::time::sleep(courtesy + jitter).await;
+                Box::pin(tokio::time::sleep(courtesy + jitter)).await;
                 self.ask(place, keys, None, progress).await
             }
         }
@@ -98,9 +99,8 @@ impl LockRequest {
             } else {
                 0
             };
-            self.core
-                .keeper
-                .extend(lease, self.ttl, reserve)
+            // Boxed, as it is rare.
+            Box::pin(self.core.keeper.extend(lease, self.ttl, reserve))
                 .await
                 .ok()?;
             token = token.or_else(|| lease.take_token());
@@ -125,7 +125,19 @@ impl LockRequest {
 
     /// Asks the nodes until they grant it, or until there is no point in asking again. `queued`: in
     /// the order of the node's queue, which a request that waits enters at its first refusal.
-    pub(super) async fn ask<'a>(
+    ///
+    /// Boxed: most of those who wait do not ask, and should not carry the space it takes.
+    pub(super) fn ask<'a>(
+        &'a self,
+        place: Standing<'a>,
+        keys: &'a Arc<KeySet>,
+        queued: Option<Queued<'a>>,
+        progress: &'a mut Progress,
+    ) -> Pin<Box<dyn Future<Output = Result<Lock, LockError>> + Send + 'a>> {
+        Box::pin(self.ask_until_granted(place, keys, queued, progress))
+    }
+
+    async fn ask_until_granted<'a>(
         &'a self,
         place: Standing<'a>,
         keys: &'a Arc<KeySet>,
