@@ -52,31 +52,32 @@ fn packages(metadata: &Value) -> BTreeMap<&str, &Value> {
         .collect()
 }
 
-/// What a user of `klg-lock` builds: no development dependencies, on any system, all features.
-fn built_by_users(metadata: &Value) -> BTreeSet<&str> {
-    let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
-        .iter()
-        .map(|node| (text(&node["id"]), node))
-        .collect();
-    let root = packages(metadata)
-        .into_iter()
-        .find(|(_, package)| package["name"] == "klg-lock")
-        .expect("the library")
-        .0;
-    let mut found = BTreeSet::from([root]);
-    let mut left = vec![root];
-    while let Some(id) = left.pop() {
-        for dependency in list(&nodes[id]["deps"]) {
-            let is_built = list(&dependency["dep_kinds"])
-                .iter()
-                .any(|kind| kind["kind"] != "dev");
-            let id = text(&dependency["pkg"]);
-            if is_built && found.insert(id) {
-                left.push(id);
-            }
-        }
-    }
-    found
+/// What a user of `klg-lock` builds, as names with versions: no development dependencies, on any
+/// system, all features. By `cargo tree`, which leaves out what other members of the workspace ask
+/// of the same packages.
+fn built_by_users() -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "klg-lock",
+            "--all-features",
+        ])
+        .args(["--edges", "no-dev", "--target", "all"])
+        .args(["--prefix", "none", "--format", "{p}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 /// `1.88` and `1.88.0` are the same version.
@@ -92,16 +93,23 @@ fn version(text: &str) -> [u32; 3] {
 fn no_dependency_asks_for_a_newer_rust_than_the_library_declares() {
     let metadata = metadata();
     let packages = packages(&metadata);
-    let built = built_by_users(&metadata);
+    let built = built_by_users();
     assert!(built.len() > 20, "the tree was not walked: {built:?}");
     let declared = packages
         .values()
         .find(|package| package["name"] == "klg-lock")
         .map(|package| version(text(&package["rust_version"])))
         .unwrap();
-    let newer: Vec<String> = built
-        .iter()
-        .map(|id| packages[id])
+    let of_users: Vec<&Value> = packages
+        .into_values()
+        .filter(|package| {
+            let (name, version) = (text(&package["name"]), text(&package["version"]));
+            built.contains(&format!("{name} v{version}"))
+        })
+        .collect();
+    assert!(of_users.len() > 20, "{} of {built:?}", of_users.len());
+    let newer: Vec<String> = of_users
+        .into_iter()
         .filter(|package| {
             package["rust_version"]
                 .as_str()
