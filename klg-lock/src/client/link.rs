@@ -95,6 +95,8 @@ pub(super) struct Shared {
     signals: Mutex<Signals>,
     /// How many operations wait for a connection.
     waiting: AtomicUsize,
+    /// How many operations have been handed to a connection, and not answered.
+    pub(super) under_way: Arc<AtomicUsize>,
     /// A lazy link was told to connect.
     wanted: AtomicBool,
     pub(super) signalled: Notify,
@@ -154,6 +156,7 @@ impl Link {
             slot: watch::Sender::new(Slot::Down),
             signals: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            under_way: Arc::default(),
             wanted: AtomicBool::new(false),
             signalled: Notify::new(),
             options,
@@ -329,6 +332,7 @@ impl Link {
             Some(live) => live?,
             None => shared.wait(end, deadline).await?,
         };
+        let _under_way = Counted::one_more(&shared.under_way);
         match timeout_at(end, ask.over(&mut transport)).await {
             Ok(Ok(reply)) => {
                 for error in A::refusals(&reply) {
@@ -351,18 +355,17 @@ impl Link {
     }
 }
 
-/// One operation that waits for a connection, for as long as it does.
-struct Waiting<'a>(&'a AtomicUsize);
+/// One operation more, for as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn enter(shared: &'a Shared) -> Self {
-        shared.waiting.fetch_add(1, Ordering::AcqRel);
-        shared.signalled.notify_one();
-        Self(&shared.waiting)
+impl<'a> Counted<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -393,7 +396,8 @@ impl Shared {
         end: Instant,
         deadline: Duration,
     ) -> Result<(Transport, Generation), NodeError> {
-        let _waiting = Waiting::enter(self);
+        let _waiting = Counted::one_more(&self.waiting);
+        self.signalled.notify_one();
         let mut slot = self.slot.subscribe();
         let arrival = slot.wait_for(|slot| !matches!(slot, Slot::Down));
         match timeout_at(end, arrival).await {

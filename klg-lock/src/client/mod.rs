@@ -5,6 +5,7 @@
 
 mod backend;
 mod backoff;
+mod batch;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::backoff::Backoff;
+use super::batch::Batched;
 use super::dial::Wire;
 use super::fault::crate_fault;
 use super::link::{Generation, Listener, Shared, Slot};
@@ -213,10 +214,10 @@ impl Supervisor {
                 Ok::<(), ()>(())
             });
         }
-        let (connection, driver) =
-            MultiplexedConnection::new_with_config(&info, wire.stream, config)
-                .await
-                .map_err(|error| crate_fault(&error))?;
+        let stream = Batched::new(wire.stream, self.shared.under_way.clone());
+        let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
+            .await
+            .map_err(|error| crate_fault(&error))?;
         let mut live = Live {
             transport: Transport::Single(connection),
             driver: Some(Driver(tokio::spawn(driver))),
