@@ -45,6 +45,7 @@
 //! | `case.rs` | one workload: all subjects, round by round |
 //! | `fault.rs` | W7: a node that hangs or dies |
 //! | `cache/` | C1 to C9: caches |
+//! | `store.rs` | S1 and S2: the store |
 //! | `facts/` | W8 to W10: waiters, held locks, attributes, the dependency tree |
 //! | `process.rs`, `server.rs`, `machine.rs` | workers and servers seen from the coordinator; processors |
 //! | `order.rs` | what coordinator and workers say to each other |
@@ -70,6 +71,7 @@ pub mod readme;
 pub mod results;
 pub mod scenes;
 mod server;
+pub mod store;
 mod subject;
 pub mod turns;
 pub mod worker;

@@ -10,6 +10,7 @@ use klg_lock_benchmarks::machine::{description, has_program};
 use klg_lock_benchmarks::plot;
 use klg_lock_benchmarks::readme;
 use klg_lock_benchmarks::results::{Outcome, Row, markdown, read_json, write_json};
+use klg_lock_benchmarks::store;
 use klg_lock_benchmarks::worker;
 use klg_lock_benchmarks::workloads::{Scale, cases, faults};
 
@@ -33,6 +34,9 @@ fn main() -> Result<()> {
             let uris: Vec<String> = uris.iter().map(|uri| (*uri).to_owned()).collect();
             if cache::NAMES.contains(subject) {
                 return cache::worker::run(subject, &uris);
+            }
+            if store::NAMES.contains(subject) {
+                return store::run(subject, &uris);
             }
             worker::run(subject, &uris)
         }
@@ -81,6 +85,11 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
     }
     for case in cache::outages(scale, &foreign) {
         if chosen(case.workload()) {
+            outcomes.push(case.run()?);
+        }
+    }
+    for case in store::cases(scale) {
+        if chosen(&case.workload()) {
             outcomes.push(case.run()?);
         }
     }

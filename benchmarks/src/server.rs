@@ -90,6 +90,12 @@ impl Server {
         let _ = self.process.wait();
     }
 
+    /// Starts it again after [`kill`](Self::kill), on the same port.
+    pub fn start_again(&mut self, pinning: Pinning) -> Result<()> {
+        *self = Self::start_on(self.port, pinning)?.context("its port was taken")?;
+        Ok(())
+    }
+
     /// One command over a connection of its own.
     pub fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let client = redis::Client::open(self.uri())?;
