@@ -101,7 +101,7 @@ impl Users {
     #[cache_put(scope = "user", condition = *id != 5)]
     async fn rename(&self, #[cache_key] id: &u64, org: &str) -> Option<User> {
         let org = org.to_owned();
-        (!org.is_empty()).then(|| User { id: *id, org })
+        (!org.is_empty()).then_some(User { id: *id, org })
     }
 
     #[cache_evict("user:{id}")]

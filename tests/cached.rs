@@ -414,7 +414,7 @@ impl Source {
     }
 
     #[cached("plain:{id}", condition = id > 0, entry = plain_entry)]
-    async fn plain<T: Default>(&self, id: T) -> u32
+    async fn plain<T>(&self, id: T) -> u32
     where
         T: std::fmt::Display + PartialOrd<i32>,
     {
