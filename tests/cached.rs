@@ -138,6 +138,16 @@ impl Source {
         (1, u8::try_from(self.load()).unwrap())
     }
 
+    #[cached("near", l1_ttl = "1m")]
+    async fn near(&self) -> u32 {
+        self.load()
+    }
+
+    #[cached("far", l1 = false)]
+    async fn far(&self) -> u32 {
+        self.load()
+    }
+
     #[cached("late", ttl = "100ms")]
     async fn short(&self) -> u32 {
         self.load()
@@ -352,6 +362,40 @@ async fn a_cache_and_a_lock_nest_as_written() {
         assert_eq!(source.cached_below(1).await.unwrap(), 2);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_value_is_kept_in_the_process_unless_the_attribute_says_otherwise() {
+    let server = Server::start();
+    let cache = CacheConfig::default()
+        .ttl_jitter(0.0)
+        .beta(0.0)
+        .l1(klg_lock::config::L1Config::default().enabled(true));
+    let config = Config::default().uri(server.uri()).cache(cache);
+    let registry = Registry::builder().config(config).build().await.unwrap();
+    let source = Source::default();
+    let hits = |name: &str| {
+        let stats = registry.cache().stats();
+        let counts = stats.of(name).unwrap();
+        (counts.l1_hits, counts.l2_hits)
+    };
+    let scoped = async {
+        // The first one loads, the second one asks the server, and keeps the answer.
+        let local = async || {
+            while hits("near").0 == 0 {
+                assert_eq!(source.near().await, 1);
+            }
+        };
+        assert_eq!(source.near().await, 1);
+        let kept = tokio::time::timeout(Duration::from_secs(30), local()).await;
+        kept.expect("it is kept in the process");
+        for _ in 0..10 {
+            assert_eq!(source.far().await, 2);
+        }
+        assert_eq!(hits("far"), (0, 9));
+    };
+    registry.scope(scoped).await;
+    assert_eq!(source.loads(), 2);
 }
 
 #[tokio::test]

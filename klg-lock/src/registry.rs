@@ -249,6 +249,11 @@ impl Registry {
         self.inner.caches.default()
     }
 
+    /// [`cache`](Self::cache), counted under a name: asked for by every call of a cached function.
+    pub(crate) fn cache_under(&self, name: &str) -> Cache {
+        self.inner.caches.default_under(name)
+    }
+
     /// [`cache`](Self::cache) on the server of a named client.
     ///
     /// # Errors

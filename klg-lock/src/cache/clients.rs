@@ -37,6 +37,11 @@ impl Caches {
         Cache::new(self.default.clone())
     }
 
+    /// The same, counted under a name.
+    pub(crate) fn default_under(&self, name: &str) -> Cache {
+        Cache::under(self.default.clone(), name)
+    }
+
     pub(crate) fn of(&self, client: &str) -> Result<Cache, CacheError> {
         match self.by_client.get(client) {
             Some(core) => Ok(Cache::new(core.clone())),

@@ -92,7 +92,12 @@ const DEFAULT_NAME: &str = "default";
 
 impl Cache {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        let counters = core.stats.named(DEFAULT_NAME);
+        Self::under(core, DEFAULT_NAME)
+    }
+
+    /// Counted under a name.
+    pub(crate) fn under(core: Arc<Core>, name: &str) -> Self {
+        let counters = core.stats.named(name);
         Self {
             handle: Handle { core, counters },
         }
@@ -102,11 +107,7 @@ impl Cache {
     /// part of any key.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
-        let core = self.handle.core.clone();
-        let counters = core.stats.named(name);
-        Self {
-            handle: Handle { core, counters },
-        }
+        Self::under(self.handle.core.clone(), name)
     }
 
     /// One entry, to say what is special about it: its TTL, its tags.

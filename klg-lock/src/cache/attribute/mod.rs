@@ -28,7 +28,7 @@ use crate::registry;
 /// The current registry's cache, counted under the function's name.
 pub fn current(name: &str) -> Result<Cache, CacheError> {
     let registry = registry::registry().map_err(|_| CacheError::NotInitialized)?;
-    Ok(registry.cache().named(name))
+    Ok(registry.cache_under(name))
 }
 
 /// The same on a named client.
