@@ -72,3 +72,40 @@ impl AsyncRead for Batched {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    async fn polls_until_written(operations: usize) -> usize {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let under_way = Arc::new(AtomicUsize::new(operations));
+        let mut batched = Batched::new(Stream::Unix(ours), under_way);
+        let mut polls = 0;
+        for round in 0..3_u8 {
+            polls = 0;
+            let written = poll_fn(|cx| {
+                polls += 1;
+                Pin::new(&mut batched).poll_write(cx, &[round])
+            });
+            assert_eq!(written.await.unwrap(), 1);
+            poll_fn(|cx| Pin::new(&mut batched).poll_flush(cx))
+                .await
+                .unwrap();
+            assert_eq!(theirs.read_u8().await.unwrap(), round);
+        }
+        polls
+    }
+
+    #[tokio::test]
+    async fn a_lone_operation_is_written_at_once_and_several_after_one_turn_of_the_others() {
+        assert_eq!(polls_until_written(1).await, 1);
+        assert_eq!(polls_until_written(2).await, 2);
+        assert_eq!(polls_until_written(64).await, 2);
+    }
+}
