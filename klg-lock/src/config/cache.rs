@@ -87,7 +87,9 @@ section! {
 }
 
 section! {
-    /// The section `[cache.l1]`: values kept in this process, in front of the server.
+    /// The section `[cache.l1]`: values kept in this process, in front of the server, which announces
+    /// their changes (Redis 6, RESP3). On a cluster every master does, over a connection of its own;
+    /// who is master is asked every second, and at once when a connection is lost.
     L1Config in "cache.l1" {
         /// Whether any are.
         ///
