@@ -17,6 +17,7 @@ use crate::receiver;
 
 /// Reports every rule that is broken.
 pub(crate) fn all(attributes: &[Args], function: &Function, errors: &mut Errors) {
+    unlocked(attributes, errors);
     for args in attributes.iter().filter_map(Args::cache) {
         one_key(args, errors);
         output(args, function, errors);
@@ -109,6 +110,29 @@ fn opaque(ty: &Type) -> Option<TypeImplTrait> {
     let mut first = First(None);
     first.visit_type(ty);
     first.0
+}
+
+/// A body never runs without the lock above it, which ends with the call.
+fn unlocked(attributes: &[Args], errors: &mut Errors) {
+    let mut lock = None;
+    for args in attributes {
+        match (args, lock) {
+            (Args::Lock(args), _) => lock = Some(args.common.written.kind.name()),
+            (Args::Cache(args), Some(lock)) => {
+                if let Refresh::Background(word) = &args.refresh {
+                    errors.at(
+                        word,
+                        format!(
+                            "a refresh in the background outlives the call, and the lock of \
+                             `#[{lock}]` above ends with it; write `#[cached]` above `#[{lock}]`, \
+                             where a hit takes no lock either"
+                        ),
+                    );
+                }
+            }
+            (Args::Cache(_), None) => {}
+        }
+    }
 }
 
 /// A load that outlives the call owns what it uses.

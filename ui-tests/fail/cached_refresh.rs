@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use klg_lock::cached;
+use klg_lock::{LockError, cached, mutex_lock};
 
 struct Service {
     calls: u64,
@@ -31,6 +31,12 @@ async fn not_send(name: String) -> usize {
     let shared = Rc::new(name);
     tokio::task::yield_now().await;
     shared.len()
+}
+
+#[mutex_lock("{id}")]
+#[cached("{id}", refresh = background)]
+async fn below_a_lock(id: u64) -> Result<u64, LockError> {
+    Ok(id)
 }
 
 #[cached("{id}", refresh = other(&id))]
