@@ -11,6 +11,7 @@ use klg_lock_benchmarks::plot;
 use klg_lock_benchmarks::readme;
 use klg_lock_benchmarks::results::{Outcome, Row, markdown, read_json, write_json};
 use klg_lock_benchmarks::store;
+use klg_lock_benchmarks::turns::progress;
 use klg_lock_benchmarks::worker;
 use klg_lock_benchmarks::workloads::{Scale, cases, faults};
 
@@ -53,6 +54,9 @@ fn main() -> Result<()> {
     }
 }
 
+/// A workload to be measured.
+type Run = Box<dyn FnOnce() -> Result<Outcome>>;
+
 fn measure(scale: Scale, names: &[&str]) -> Result<()> {
     if !has_program("redis-server") && std::env::var_os("REDIS_SERVER").is_none() {
         bail!("redis-server is not installed");
@@ -67,30 +71,31 @@ fn measure(scale: Scale, names: &[&str]) -> Result<()> {
         Scale::All => Foreign::install(),
         Scale::Quick => Foreign::default(),
     };
-    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut runs: Vec<(String, Run)> = Vec::new();
     for case in cases(scale, &foreign) {
-        if chosen(&case.workload) {
-            outcomes.push(case.run()?);
-        }
+        runs.push((case.workload.clone(), Box::new(move || case.run())));
     }
     for case in faults(scale, &foreign) {
-        if chosen(case.workload()) {
-            outcomes.push(case.run()?);
-        }
+        runs.push((case.workload().to_owned(), Box::new(move || case.run())));
     }
     for case in cache::cases(scale, &foreign) {
-        if chosen(&case.workload) {
-            outcomes.push(case.run()?);
-        }
+        runs.push((case.workload.clone(), Box::new(move || case.run())));
     }
     for case in cache::outages(scale, &foreign) {
-        if chosen(case.workload()) {
-            outcomes.push(case.run()?);
-        }
+        runs.push((case.workload().to_owned(), Box::new(move || case.run())));
     }
     for case in store::cases(scale) {
-        if chosen(&case.workload()) {
-            outcomes.push(case.run()?);
+        runs.push((case.workload(), Box::new(move || case.run())));
+    }
+    runs.retain(|(workload, _)| chosen(workload));
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let count = runs.len();
+    for (number, (workload, run)) in (1..).zip(runs) {
+        progress(&format!("[{number}/{count}] "));
+        match run() {
+            Ok(outcome) => outcomes.push(outcome),
+            // What the others have shown is not lost for it.
+            Err(error) => progress(&format!("\n  {workload} is left out: {error:#}\n")),
         }
     }
     let mut rows: Vec<_> = outcomes.iter().flat_map(Outcome::rows).collect();

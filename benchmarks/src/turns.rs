@@ -1,6 +1,7 @@
 //! Turns: who takes part works one after the other, round by round.
 
 use std::io::Write as _;
+use std::time::Instant;
 
 use anyhow::Result;
 
@@ -12,6 +13,7 @@ pub(crate) fn in_turn<E>(
     name: impl Fn(&E) -> String,
     mut turn: impl FnMut(&mut E, u32) -> Result<()>,
 ) {
+    let begun = Instant::now();
     for round in 0..=rounds {
         progress(&format!(" {round}"));
         // Everybody begins a round once, so that nobody always follows the same neighbour.
@@ -28,7 +30,7 @@ pub(crate) fn in_turn<E>(
         entrants.rotate_right(shift);
         entrants.retain(|entrant| !failed.contains(&name(entrant)));
     }
-    progress("\n");
+    progress(&format!(" ({:.0} s)\n", begun.elapsed().as_secs_f64()));
 }
 
 /// Says how far it is, on the standard error: the standard output is for results.
