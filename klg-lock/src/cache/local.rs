@@ -8,7 +8,7 @@
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use redis::{Cmd, PushInfo, Value};
 use tokio::time::Instant;
 
 use super::backend::for_each_invalidated;
+use super::front::Front;
 use crate::client::{Endpoint, Link, LinkOptions, Listener};
 #[cfg(feature = "cluster")]
 use crate::client::{Kind, Masters};
@@ -35,6 +36,7 @@ const PING: Duration = Duration::from_secs(1);
 /// The values of one cache in this process.
 pub(crate) struct Local {
     entries: Moka<Arc<str>, Arc<LocalEntry>, RandomState>,
+    front: Front,
     tickets: Arc<Tickets>,
     hasher: RandomState,
     ttl: Duration,
@@ -98,6 +100,7 @@ impl Source {
 /// A value as it was encoded, and for how long it is good.
 #[derive(Debug)]
 pub(crate) struct LocalEntry {
+    pub(super) key: Arc<str>,
     pub(crate) value: Bytes,
     /// Of the type that was encoded, and by what.
     pub(crate) kind: (&'static str, &'static str),
@@ -106,9 +109,32 @@ pub(crate) struct LocalEntry {
     ticket: Ticket,
     /// The tickets of its tags.
     tags: Box<[Ticket]>,
+    reads: AtomicU32,
 }
 
 impl LocalEntry {
+    /// Counts a read; how many there were.
+    pub(super) fn read(&self) -> u32 {
+        self.reads.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(key: &str, bytes: usize) -> Self {
+        Self {
+            key: key.into(),
+            value: vec![0; bytes].into(),
+            kind: ("", ""),
+            until: Instant::now(),
+            ticket: Ticket {
+                slot: 0,
+                shown: 0,
+                era: 0,
+            },
+            tags: Box::default(),
+            reads: AtomicU32::new(0),
+        }
+    }
+
     /// How many tags it carries.
     pub(crate) fn tags(&self) -> usize {
         self.tags.len()
@@ -311,6 +337,7 @@ impl Local {
                     u32::try_from(bytes).unwrap_or(u32::MAX)
                 })
                 .build_with_hasher(hasher.clone()),
+            front: Front::new(config.max_bytes),
             tickets,
             hasher,
             ttl: config.ttl,
@@ -320,15 +347,26 @@ impl Local {
 
     /// A value that is good now. The key is without what all entries' keys begin with.
     pub(crate) fn get(&self, key: &str) -> Option<Arc<LocalEntry>> {
+        let hash = self.hasher.hash_one(key);
+        if let Some(entry) = self.front.get(hash, key) {
+            if self.is_good(&entry) {
+                return Some(entry);
+            }
+            self.front.vacate(hash);
+        }
         let entry = self.entries.get(key)?;
-        let good = self.tickets.is_good(&entry.ticket)
-            && entry.tags.iter().all(|tag| self.tickets.is_good(tag))
-            && Instant::now() < entry.until;
-        if !good {
+        if !self.is_good(&entry) {
             self.entries.invalidate(key);
             return None;
         }
+        self.front.offer(hash, &entry);
         Some(entry)
+    }
+
+    fn is_good(&self, entry: &LocalEntry) -> bool {
+        self.tickets.is_good(&entry.ticket)
+            && entry.tags.iter().all(|tag| self.tickets.is_good(tag))
+            && Instant::now() < entry.until
     }
 
     /// To be drawn before the key is read; `None`: what is read cannot be kept.
@@ -356,14 +394,18 @@ impl Local {
         ticket: Ticket,
         tags: Box<[Ticket]>,
     ) {
+        let name: Arc<str> = key.into();
         let entry = LocalEntry {
+            key: name.clone(),
             value,
             kind,
             until,
             ticket,
             tags,
+            reads: AtomicU32::new(0),
         };
-        self.entries.insert(key.into(), Arc::new(entry));
+        self.entries.insert(name, Arc::new(entry));
+        self.front.vacate(self.hasher.hash_one(key));
     }
 
     /// The longest that a value is kept.

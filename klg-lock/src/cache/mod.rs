@@ -6,7 +6,7 @@
 //!   load; `refresh`: a load behind the caller's back; `direct`: operations without a load;
 //!   `many`: several keys at once
 //! * `judge`: what an entry is worth; `record`: its bytes; `codec`, `none`, `packing`: its value
-//! * `local`: values in this process; `flight`: one load for all callers of this process; `wake`,
+//! * `local`: values in this process, `front`: those that are read most; `flight`: one load for all callers of this process; `wake`,
 //!   `loading`: who waits for, and who runs, which load
 //! * `breaker`, `repeat`: what happens when the server does not answer; `stats`: what happened
 //! * `backend`, `scripts/`: the operations on Redis and on a server in memory
@@ -24,6 +24,7 @@ mod core;
 mod direct;
 mod entry;
 mod flight;
+mod front;
 mod judge;
 mod lead;
 mod loading;
