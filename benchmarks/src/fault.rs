@@ -1,6 +1,6 @@
 //! W7: one of five nodes hangs or dies while its connections are open.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -46,6 +46,7 @@ impl FaultCase {
     /// Measures.
     pub fn run(&self) -> Result<Outcome> {
         progress(&format!("{}:", self.workload()));
+        let begun = Instant::now();
         let mut subjects: Vec<_> = self
             .drivers
             .iter()
@@ -60,7 +61,7 @@ impl FaultCase {
                 }
             }
         }
-        progress("\n");
+        progress(&format!(" ({:.0} s)\n", begun.elapsed().as_secs_f64()));
         Ok(Outcome {
             workload: self.workload().to_owned(),
             nodes: 5,

@@ -1,16 +1,24 @@
 //! What `klg-lock` costs, beside what users write by hand, its peers, and the limits.
 //!
 //! ```sh
-//! cargo run --release -p klg-lock-benchmarks -- quick   # below 3 minutes
-//! cargo run --release -p klg-lock-benchmarks -- all     # about 15 minutes
-//! cargo run --release -p klg-lock-benchmarks -- readme  # the figures of the last run, on the front page
-//! cargo bench -p klg-lock-benchmarks --bench engine        # small pieces without a network: times
+//! cargo run --release -p klg-lock-benchmarks -- quick      # below 3 minutes
+//! cargo run --release -p klg-lock-benchmarks -- all        # about 15 minutes
+//! cargo run --release -p klg-lock-benchmarks -- readme     # the last figures on the front page
+//! cargo bench -p klg-lock-benchmarks --bench engine        # small pieces: times
 //! cargo bench -p klg-lock-benchmarks --bench instructions  # the same: instructions, by Valgrind
 //! ```
 //!
-//! The first two print a table, draw `plots/`, and write `results.json`: one row for each workload, subject and metric, with
-//! the median of all rounds and the median of the ratios to `raw` in the same round. It needs
-//! `redis-server` on the path (or named by `REDIS_SERVER`), and Linux.
+//! The first two print a table, draw `plots/`, and write `results.json`: one row for each workload,
+//! subject and metric, with the median of all rounds and the median of the ratios to `raw` (for
+//! caches, to `raw GET` or `moka`) in the same round; `readme` takes them to the front page, and all
+//! tables to `RESULTS.md`. They need `redis-server` on the path (or named by `REDIS_SERVER`), and
+//! Linux. `all` takes peers in other languages along where node and Python are there; it installs
+//! them into `target/peers`.
+//!
+//! The last two measure pieces of engine and cache without a network, and compare with the run
+//! before: criterion by the clock, gungraun by instructions, which come out alike however busy the
+//! machine is, so that a change of a few per cent shows. It needs `valgrind` and
+//! `cargo install gungraun-runner --version 0.20.0 --locked`, and says so where they are missing.
 //!
 //! # How it measures
 //!
@@ -35,6 +43,13 @@
 //! the process. `BLPOP`, `PUBLISH` and `bare TCP` are limits, not locks. `redlock` blocks its
 //! thread and `distributed-lock` does not wait for a held lock, so they take part where that does
 //! not matter.
+//!
+//! Of caches, `raw GET` is what a user writes by hand (`GET`; on a miss load and `SET` with a TTL),
+//! and for a hit only its bytes; `klg-lock L2` keeps values on the server alone, as by default, `L1`
+//! in the process as well; `background` loads what is stale or soon will be in a task of its own.
+//! `moka` is the limit of a hit in the process. Every answer of the mixed loads is held against the
+//! source of the data, which all processes share: one that is older than a change whose eviction had
+//! returned before the question is stale.
 //!
 //! # Layout
 //!

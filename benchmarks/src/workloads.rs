@@ -17,10 +17,12 @@ pub enum Scale {
     Quick,
 }
 
-/// Rounds that count, of every workload.
-pub(crate) const ROUNDS: u32 = 5;
-
 impl Scale {
+    /// Rounds that count, of most workloads.
+    pub(crate) fn rounds(self) -> u32 {
+        self.pick(5, 2)
+    }
+
     pub(crate) fn pick<T>(self, all: T, quick: T) -> T {
         match self {
             Self::All => all,
@@ -50,13 +52,13 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<Case> {
     cases
 }
 
-fn case(workload: &str, nodes: usize, load: Load, subjects: &[&str]) -> Case {
+fn case(scale: Scale, workload: &str, nodes: usize, load: Load, subjects: &[&str]) -> Case {
     Case {
         workload: workload.to_owned(),
         nodes,
         pinning: Pinning::TwoCores,
         load,
-        rounds: ROUNDS,
+        rounds: scale.rounds(),
         window: Duration::ZERO,
         drivers: subjects.iter().map(|name| Driver::own(name)).collect(),
         reference: "raw",
@@ -91,9 +93,9 @@ fn sequential(scale: Scale) -> Vec<Case> {
     ];
     let one_core = |nodes, subjects: &[&str]| Case {
         pinning: Pinning::OneCore,
-        ..case("W1 in sequence, one core", nodes, load, subjects)
+        ..case(scale, "W1 in sequence, one core", nodes, load, subjects)
     };
-    let two_cores = |nodes| case("W1 in sequence, two cores", nodes, load, &five);
+    let two_cores = |nodes| case(scale, "W1 in sequence, two cores", nodes, load, &five);
     let cases = scale.pick(
         vec![
             one_core(1, &one),
@@ -103,7 +105,7 @@ fn sequential(scale: Scale) -> Vec<Case> {
         ],
         vec![one_core(1, &one), two_cores(5)],
     );
-    with_window(cases, scale.pick(700, 150))
+    with_window(cases, scale.pick(400, 150))
 }
 
 fn parallel(scale: Scale) -> Vec<Case> {
@@ -115,8 +117,8 @@ fn parallel(scale: Scale) -> Vec<Case> {
         "rslock",
         "distributed-lock",
     ];
-    let cases = [1, 5].map(|nodes| case("W2 64 tasks, 64 keys", nodes, load, &subjects));
-    with_window(cases.into(), scale.pick(1000, 250))
+    let cases = [1, 5].map(|nodes| case(scale, "W2 64 tasks, 64 keys", nodes, load, &subjects));
+    with_window(cases.into(), scale.pick(500, 250))
 }
 
 fn one_key(processes: u32, tasks: u32, hold: u64) -> Load {
@@ -139,15 +141,27 @@ fn contended(scale: Scale) -> Vec<Case> {
     let held = ["raw", "klg-lock", "klg-lock strict", "rslock", "BLPOP"];
     let five = ["raw", "klg-lock", "klg-lock strict", "rslock"];
     let mut cases = vec![
-        case("W3 one key, 32 tasks", 1, one_key(1, 32, 0), &one),
-        case("W3h one key, 32 tasks, 1 ms", 1, one_key(1, 32, 1), &held),
-        case("W4 one key, 4 × 8 tasks", 1, one_key(4, 8, 0), &held),
-        case("W4 one key, 4 × 8 tasks", 5, one_key(4, 8, 0), &five),
+        case(scale, "W3 one key, 32 tasks", 1, one_key(1, 32, 0), &one),
+        case(
+            scale,
+            "W3h one key, 32 tasks, 1 ms",
+            1,
+            one_key(1, 32, 1),
+            &held,
+        ),
+        case(scale, "W4 one key, 4 × 8 tasks", 1, one_key(4, 8, 0), &held),
+        case(scale, "W4 one key, 4 × 8 tasks", 5, one_key(4, 8, 0), &five),
     ];
     if scale == Scale::All {
-        cases.push(case("W3 one key, 32 tasks", 5, one_key(1, 32, 0), &five));
+        cases.push(case(
+            scale,
+            "W3 one key, 32 tasks",
+            5,
+            one_key(1, 32, 0),
+            &five,
+        ));
     }
-    with_window(cases, scale.pick(1500, 300))
+    with_window(cases, scale.pick(800, 300))
 }
 
 /// What a lock costs as more and more processes want it, one task in each.
@@ -156,20 +170,23 @@ fn sweep(scale: Scale) -> Vec<Case> {
     let counts: &[u32] = scale.pick(&[1, 2, 4, 8, 16, 32], &[1, 4, 16]);
     let cases = counts.iter().map(|count| {
         let workload = format!("W4p one key, {count} processes");
-        case(&workload, 1, one_key(*count, 1, 0), &subjects)
+        case(scale, &workload, 1, one_key(*count, 1, 0), &subjects)
     });
-    with_window(cases.collect(), scale.pick(600, 200))
+    with_window(cases.collect(), scale.pick(400, 200))
 }
 
 fn hand_off(scale: Scale) -> Vec<Case> {
     let load = Load::HandOff {
         hold: Duration::from_millis(50),
-        times: scale.pick(20, 5),
+        times: scale.pick(10, 5),
     };
     let name = "W5 hand-off between processes, 50 ms";
     let one = ["raw", "klg-lock", "rslock", "BLPOP", "PUBLISH"];
     let five = ["raw", "klg-lock", "rslock"];
-    let mut cases = vec![case(name, 1, load, &one), case(name, 5, load, &five)];
+    let mut cases = vec![
+        case(scale, name, 1, load, &one),
+        case(scale, name, 5, load, &five),
+    ];
     for case in &mut cases {
         case.reference = "BLPOP";
     }
@@ -186,7 +203,7 @@ pub fn faults(scale: Scale, foreign: &Foreign) -> Vec<FaultCase> {
     [Fault::Hung, Fault::Killed]
         .map(|fault| FaultCase {
             fault,
-            rounds: scale.pick(3, 1),
+            rounds: scale.pick(2, 1),
             drivers: subjects
                 .iter()
                 .map(|name| Driver::own(name))

@@ -1,6 +1,6 @@
 //! C7: the server hangs in the middle of a mix, and goes on after a while.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -37,6 +37,7 @@ impl OutageCase {
     /// Measures.
     pub fn run(&self) -> Result<Outcome> {
         progress(&format!("{}:", self.workload()));
+        let begun = Instant::now();
         let mut subjects: Vec<_> = self
             .drivers
             .iter()
@@ -51,7 +52,7 @@ impl OutageCase {
                 }
             }
         }
-        progress("\n");
+        progress(&format!(" ({:.0} s)\n", begun.elapsed().as_secs_f64()));
         Ok(Outcome {
             workload: self.workload().to_owned(),
             nodes: 1,

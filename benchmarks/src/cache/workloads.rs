@@ -7,7 +7,7 @@ use super::outage::OutageCase;
 use crate::foreign::Foreign;
 use crate::machine::Pinning;
 use crate::process::Driver;
-use crate::workloads::{ROUNDS, Scale};
+use crate::workloads::Scale;
 
 /// C1 to C6, C8 and C9, in the order of measuring.
 #[must_use]
@@ -22,6 +22,7 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
             pinning: Pinning::OneCore,
             reference: "moka",
             ..case(
+                scale,
                 "C1 hit in the process",
                 hits(1, 256),
                 window(400, 100),
@@ -31,21 +32,24 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
         CacheCase {
             pinning: Pinning::OneCore,
             ..case(
+                scale,
                 "C2 hit on the server, one core",
                 hits(1, 1),
-                window(700, 150),
+                window(500, 150),
                 &remote,
             )
         },
         case(
+            scale,
             "C2 hit on the server, 64 tasks",
             hits(64, 1),
-            window(700, 200),
+            window(500, 200),
             &remote,
         ),
         CacheCase {
             pinning: Pinning::OneCore,
             ..case(
+                scale,
                 "C3 miss, one core",
                 CacheLoad::Misses,
                 window(500, 150),
@@ -53,6 +57,7 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
             )
         },
         case(
+            scale,
             "C4 cold key, 4 × 250 callers, load 50 ms",
             CacheLoad::Stampede {
                 callers: 250,
@@ -62,15 +67,16 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
             &remote,
         ),
         CacheCase {
-            rounds: scale.pick(3, 2),
+            rounds: scale.pick(2, 1),
             ..case(
+                scale,
                 "C5 hot key, 16 tasks, expires each 500 ms, load 20 ms",
                 CacheLoad::Hot {
                     tasks: 16,
                     ttl: Duration::from_millis(500),
                     load: Duration::from_millis(20),
                 },
-                window(3000, 1200),
+                window(2000, 1200),
                 &[
                     "raw GET",
                     "klg-lock L2",
@@ -80,14 +86,16 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
             )
         },
         case(
+            scale,
             "C6 Zipf, 100,000 keys, 64 tasks, 10 % writes, load up to 1 ms",
             mix(1, 64, 100_000, 10, 1000),
-            window(1500, 400),
+            window(800, 400),
             &mixed,
         ),
         CacheCase {
             reference: "klg-lock L1",
             ..case(
+                scale,
                 "C8 change seen by another process",
                 CacheLoad::Seen {
                     times: scale.pick(200, 50),
@@ -97,11 +105,12 @@ pub fn cases(scale: Scale, foreign: &Foreign) -> Vec<CacheCase> {
             )
         },
         CacheCase {
-            rounds: scale.pick(3, 2),
+            rounds: scale.pick(2, 1),
             ..case(
+                scale,
                 "C9 stale answers, 4 × 8 tasks, 32 keys, 30 % writes, load up to 3 ms",
                 mix(4, 8, 32, 30, 3000),
-                window(3000, 500),
+                window(2000, 500),
                 &remote,
             )
         },
@@ -128,7 +137,7 @@ pub fn outages(scale: Scale, foreign: &Foreign) -> Vec<OutageCase> {
     let own = ["raw GET", "klg-lock L2", "cached on Redis"].map(Driver::own);
     let others = foreign.caches.iter().cloned();
     vec![OutageCase {
-        rounds: scale.pick(3, 1),
+        rounds: scale.pick(2, 1),
         drivers: own
             .into_iter()
             .chain(others.filter(|one| one.name == "bentocache L2"))
@@ -136,12 +145,18 @@ pub fn outages(scale: Scale, foreign: &Foreign) -> Vec<OutageCase> {
     }]
 }
 
-fn case(workload: &str, load: CacheLoad, window: Duration, subjects: &[&str]) -> CacheCase {
+fn case(
+    scale: Scale,
+    workload: &str,
+    load: CacheLoad,
+    window: Duration,
+    subjects: &[&str],
+) -> CacheCase {
     CacheCase {
         workload: workload.to_owned(),
         pinning: Pinning::TwoCores,
         load,
-        rounds: ROUNDS,
+        rounds: scale.rounds(),
         window,
         drivers: subjects.iter().map(|name| Driver::own(name)).collect(),
         reference: "raw GET",
