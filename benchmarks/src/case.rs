@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::machine::{Pinning, shared_memory};
+use crate::monitor::Monitor;
 use crate::order::monotonic;
 use crate::process::{Driver, Worker};
 use crate::results::{Outcome, Sample};
@@ -77,6 +78,8 @@ struct Entrant {
     driver: Driver,
     workers: Vec<Worker>,
     key: String,
+    /// Commands for each lock, once they have been counted.
+    commands: Option<f64>,
     samples: Vec<Sample>,
     waits: Histogram,
 }
@@ -136,6 +139,7 @@ impl Case {
             driver: driver.clone(),
             workers,
             key,
+            commands: None,
             samples: Vec::new(),
             waits: Histogram::default(),
         })
@@ -143,17 +147,19 @@ impl Case {
 
     /// One round of one subject, with what it has cost client and server.
     fn round(&self, entrant: &mut Entrant, servers: &[Server]) -> Result<(Sample, Histogram)> {
-        let only_scripts = entrant.driver.only_scripts();
-        let cost = |entrant: &Entrant| -> Result<[f64; 3]> {
-            let mut commands = 0;
-            for server in servers {
-                commands += server.commands(only_scripts)?;
-            }
+        let cost = |entrant: &Entrant| -> [f64; 2] {
             let clients: u64 = entrant.workers.iter().map(Worker::processor_time).sum();
             let servers: u64 = servers.iter().map(Server::processor_time).sum();
-            Ok([commands as f64, clients as f64 / 1e3, servers as f64 / 1e3])
+            [clients as f64 / 1e3, servers as f64 / 1e3]
         };
-        let before = cost(entrant)?;
+        // Whoever watches a server slows it down: only the first round is counted, and only the
+        // others are timed.
+        let monitors = entrant.commands.is_none().then(|| {
+            let begun: Result<Vec<Monitor>> = servers.iter().map(Server::monitor).collect();
+            begun
+        });
+        let monitors = monitors.transpose()?;
+        let before = cost(entrant);
         let (mut sample, locks, waits) = match self.load {
             Load::Own { tasks } => self.own(entrant, tasks)?,
             Load::One { tasks, hold, .. } => self.one(entrant, tasks, hold)?,
@@ -161,12 +167,20 @@ impl Case {
         };
         // What was released in the background is part of the price.
         thread::sleep(Duration::from_millis(20));
-        let after = cost(entrant)?;
-        let names = [
-            ("commands per lock", ""),
-            ("client CPU per lock", "µs"),
-            ("server CPU per lock", "µs"),
-        ];
+        let after = cost(entrant);
+        if let Some(monitors) = monitors {
+            let mut commands = 0;
+            for monitor in monitors {
+                commands += monitor.end()?;
+            }
+            entrant.commands = Some(commands as f64 / locks);
+        }
+        sample.extend(
+            entrant
+                .commands
+                .map(|count| (("commands per lock", ""), count)),
+        );
+        let names = [("client CPU per lock", "µs"), ("server CPU per lock", "µs")];
         for ((name, before), after) in names.into_iter().zip(before).zip(after) {
             sample.insert(name, (after - before) / locks);
         }

@@ -31,8 +31,8 @@
 //!
 //! In every contended round the holders check that they exclude each other, by a counter that they
 //! read and write apart (in a file, where they are several processes). After every round the keys
-//! that are still there are counted. Commands are counted by the servers, processor time by the
-//! system.
+//! that are still there are counted. Commands are counted by the servers' `MONITOR` in the first
+//! round, which is not timed; processor time is counted by the system.
 //!
 //! # Whom
 //!
@@ -66,6 +66,7 @@
 //! | `order.rs` | what coordinator and workers say to each other |
 //! | `worker.rs` | a worker's loop and its loads |
 //! | `subject/` | what is measured |
+//! | `monitor.rs` | what clients send to a server |
 //! | `ground.rs` | where holders would meet |
 //! | `foreign.rs`, `peers/` | peers in other languages, and their drivers |
 //! | `histogram.rs`, `results.rs`, `plot.rs`, `readme.rs` | figures, pictures of them, and both on the front page |
@@ -79,6 +80,7 @@ pub mod foreign;
 mod ground;
 mod histogram;
 pub mod machine;
+mod monitor;
 mod order;
 pub mod plot;
 pub mod process;
@@ -94,6 +96,7 @@ pub mod workloads;
 
 pub use ground::Ground;
 pub use histogram::Histogram;
+pub use monitor::Monitor;
 pub use order::{Order, Report};
 pub use server::Server;
 pub use subject::{NAMES, Subject};

@@ -119,12 +119,6 @@ impl Driver {
         self.name.starts_with("klg-lock")
     }
 
-    /// Whether its data commands reach the server by scripts only.
-    #[must_use]
-    pub fn only_scripts(&self) -> bool {
-        self.is_ours() || self.name.starts_with("node-redlock")
-    }
-
     fn command(&self, pinning: Pinning) -> Result<Command> {
         Ok(match self.program.as_deref() {
             Some([program, words @ ..]) => {

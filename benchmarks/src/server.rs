@@ -10,12 +10,7 @@ use redis::RedisResult;
 use rustix::process::Signal;
 
 use crate::machine::{Pinning, processor_time, signal};
-
-/// What clients send, `SET` apart. The server counts what scripts call in the same way, so that
-/// everything else has to be left out.
-const SENT: &[&str] = &[
-    "eval", "evalsha", "fcall", "ping", "blpop", "lpush", "publish",
-];
+use crate::monitor::Monitor;
 
 /// A running server on a port of its own.
 #[derive(Debug)]
@@ -107,16 +102,21 @@ impl Server {
         command.query(&mut connection)
     }
 
-    /// How many commands clients have sent so far. `scripted`: they send `SET` by scripts only.
-    pub fn commands(&self, scripted: bool) -> Result<u64> {
+    /// How many scripts clients have run so far.
+    pub fn scripts(&self) -> Result<u64> {
         let text: String = self.ask(&["INFO", "commandstats"])?;
         let counts = text.lines().filter_map(|line| {
             let (name, numbers) = line.strip_prefix("cmdstat_")?.split_once(':')?;
             let calls = numbers.split(',').next()?.strip_prefix("calls=")?;
-            let counted = SENT.contains(&name) || (name == "set" && !scripted);
-            counted.then(|| calls.parse::<u64>().ok())?
+            let script = ["eval", "evalsha", "fcall"].contains(&name);
+            script.then(|| calls.parse::<u64>().ok())?
         });
         Ok(counts.sum())
+    }
+
+    /// Counts from now on what clients send, whichever way.
+    pub fn monitor(&self) -> Result<Monitor> {
+        Monitor::begin(&format!("127.0.0.1:{}", self.port))
     }
 
     /// The keys that are there, but for counters of fencing tokens, which stay for a day.

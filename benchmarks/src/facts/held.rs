@@ -49,7 +49,7 @@ pub fn held_locks(allocator: &'static Allocator, quick: bool) -> Result<Vec<Row>
         let memory = live(&region) / f64::from(LOCKS);
         let tasks = metrics.num_alive_tasks().saturating_sub(tasks_before);
         let (client, servers) = (processor_time(std::process::id()), server.processor_time());
-        let extended = server.commands(true)?;
+        let extended = server.scripts()?;
         let begun = Instant::now();
         // Due when a third of the validity is over, a little earlier at random; what is left then
         // never falls below two thirds of it, unless an extension is late.
@@ -64,7 +64,7 @@ pub fn held_locks(allocator: &'static Allocator, quick: bool) -> Result<Vec<Row>
         let late = (validity.mul_f64(2.0 / 3.0)).saturating_sub(least);
         let client = (processor_time(std::process::id()) - client) as f64 / 1e9 / seconds;
         let servers = (server.processor_time() - servers) as f64 / 1e9 / seconds;
-        let extended = (server.commands(true)? - extended) as f64 / seconds;
+        let extended = (server.scripts()? - extended) as f64 / seconds;
         let kept = locks.iter().filter(|lock| lock.is_valid()).count();
         ensure!(
             kept == locks.len(),

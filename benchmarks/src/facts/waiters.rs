@@ -32,7 +32,7 @@ pub fn idle_waiters(allocator: &'static Allocator) -> Result<Vec<Row>> {
         // Connected and warm before anything is counted.
         redlock.lock("warm").acquire().await?.release().await?;
         let () = server.ask(&["SET", "idle", "somebody else", "PX", "60000"])?;
-        let before = server.commands(true)?;
+        let monitor = server.monitor()?;
         let region = Region::new(allocator);
         let mut waiters = JoinSet::new();
         for _ in 0..WAITERS {
@@ -46,7 +46,7 @@ pub fn idle_waiters(allocator: &'static Allocator) -> Result<Vec<Row>> {
             waiters.try_join_next().is_none(),
             "somebody got a lock that was held"
         );
-        let commands = server.commands(true)? - before;
+        let commands = monitor.end()?;
         let freed = Instant::now();
         let () = server.ask(&["DEL", "idle"])?;
         while let Some(waiter) = waiters.join_next().await {
