@@ -31,6 +31,7 @@ fn colour(subject: &str) -> RGBColor {
         "node-redlock 5" => RGBColor(0xc5, 0x1b, 0x8a),
         "node-redlock 4" => RGBColor(0xe7, 0x8a, 0xc3),
         "redis-py" => RGBColor(0xa6, 0x76, 0x1d),
+        "PUBLISH" => RGBColor(0x7f, 0xb2, 0xe5),
         _ => RGBColor(0x1f, 0x4e, 0xb4),
     }
 }
