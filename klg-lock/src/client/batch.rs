@@ -73,7 +73,8 @@ impl AsyncRead for Batched {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::future::poll_fn;
 
