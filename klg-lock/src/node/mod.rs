@@ -158,6 +158,9 @@ pub(crate) enum Op {
         life: Duration,
         watch: bool,
     },
+    /// Takes or keeps the claim's place in the order of those who wait, and nothing else: where
+    /// several nodes vote, one of them keeps the order. Answers `Held` with `ahead`.
+    Stand { life: Duration },
     /// Gives the claim's place up. Answers `Granted { end: 0 }`.
     Leave,
     /// Only where all keys carry the value: TTL to `max(remaining, ttl)`, `reserve` more fencing
@@ -200,7 +203,8 @@ pub(crate) struct Occupied {
     pub(crate) value: Option<Box<str>>,
     /// Remaining TTL; `None` where the key never expires.
     pub(crate) remaining: Option<Duration>,
-    /// How many places are ahead; only for `Queue`, whose lock key may be free meanwhile.
+    /// How many places are ahead; only for `Queue` and `Stand`, whose lock key may be free
+    /// meanwhile.
     pub(crate) ahead: Option<u64>,
 }
 

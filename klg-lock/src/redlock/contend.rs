@@ -10,7 +10,7 @@ use super::core::Core;
 use super::guard::{Hold, Lock, fits};
 use super::holder;
 use super::lease::Lease;
-use super::order::Queued;
+use super::order::{Queued, REFRESH};
 use super::queue::{Busy, Call, NoSeat, Seat, Terms};
 use super::request::LockRequest;
 use super::retry::Delays;
@@ -45,7 +45,7 @@ impl LockRequest {
         keys: &Arc<KeySet>,
         progress: &mut Progress,
     ) -> Result<Lock, LockError> {
-        if self.fair && self.can_queue(keys) {
+        if self.fair && self.core.nodes.list().len() == 1 && self.can_queue(keys) {
             return Box::pin(self.stand(keys, progress)).await;
         }
         let place = match self.core.queues.enter(keys, self.terms()) {
@@ -78,7 +78,7 @@ impl LockRequest {
                 self.ask(place, keys, Some(queued), progress).await
             }
             Call::Ask { pause: false } => self.ask(place, keys, None, progress).await,
-            // Where no node keeps an order, a pause gives other processes their chance.
+            // Where no node can keep an order, a pause gives other processes their chance.
             Call::Ask { pause: true } => {
                 let courtesy = self.core.courtesy();
                 let jitter = self.retry.delays().up_to(courtesy);
@@ -154,13 +154,20 @@ impl LockRequest {
                 return Err(LockError::Closed);
             }
             seat.reset_pushes();
+            if let Some(queued) = queued.as_mut().filter(|queued| !queued.grants())
+                && queued.is_behind().await
+            {
+                pushed = self.sleep_or_woken(&seat, 1, REFRESH).await?;
+                continue;
+            }
             progress.attempts += 1;
             progress.tries += u32::from(!pushed);
             pushed = false;
             let reserve = core.queues.followers(&seat, core.settings.handover) + 1;
-            let queue_place = queued.as_ref().map(|queued| &queued.place);
+            let granting = queued.as_ref().filter(|queued| queued.grants());
+            let queue_place = granting.map(|queued| &queued.place);
             let pending = Pending::new(core, keys, self.ttl, queue_place);
-            let acquire = match &queued {
+            let acquire = match granting {
                 Some(queued) => queued.question(self.ttl, reserve),
                 None => Op::Acquire {
                     ttl: self.ttl,
@@ -235,7 +242,16 @@ impl LockRequest {
                             queued = Some(Queued::enter(core, keys, &seat));
                             pushed = true;
                         }
-                        None => pushed = self.pause(&seat, &refusal, &mut delays).await?,
+                        None => {
+                            let pause = self.pause(&refusal, &mut delays);
+                            pushed = self
+                                .sleep_or_woken(&seat, core.nodes.quorum(), pause)
+                                .await?;
+                        }
+                        Some(queued) if !queued.grants() => {
+                            let pause = self.pause(&refusal, &mut delays);
+                            pushed = self.sleep_in_place(queued, &seat, pause).await?;
+                        }
                         Some(queued) => {
                             pushed = match queued.answered(&refusal) {
                                 None => true,
@@ -267,9 +283,13 @@ impl LockRequest {
         }
     }
 
-    /// Whether the node can keep the order of those who wait.
+    /// Whether a node can keep the order of those who wait.
     pub(super) fn can_queue(&self, keys: &KeySet) -> bool {
-        self.wait.is_some() && self.core.nodes.list().len() == 1 && keys.keys().len() == 1
+        let nodes = &self.core.nodes;
+        // Where several vote, a turn that no push tells of would be noticed late.
+        // Nor may a request that is to ask so many times ask more often than that.
+        let told = nodes.list().len() == 1 || (nodes.pushes() && self.retry.count == 0);
+        self.wait.is_some() && told && keys.keys().len() == 1
     }
 
     fn is_hot(&self, keys: &KeySet) -> bool {
@@ -291,26 +311,40 @@ impl LockRequest {
         Ok(())
     }
 
-    /// Waits until asking again can help: for a push, the end of the holder's TTL, or, where the
-    /// nodes do not push or the key never expires, the polling delay. Tells whether it was a push.
-    async fn pause(
-        &self,
-        seat: &Seat,
-        refusal: &Refusal,
-        delays: &mut Delays,
-    ) -> Result<bool, LockError> {
-        let nodes = &self.core.nodes;
+    /// For how long to wait before asking again can help, should no push come: until the end of the
+    /// holder's TTL, or, where the nodes do not push or the key never expires, the polling delay.
+    fn pause(&self, refusal: &Refusal, delays: &mut Delays) -> Duration {
         let expiry = refusal
             .free_in
             .map(|left| left + EXPIRY_MARGIN + delays.up_to(EXPIRY_MARGIN));
-        let polled =
-            (!nodes.pushes() || expiry.is_none()).then(|| delays.next().unwrap_or_default());
-        let pause = match (expiry, polled) {
+        let polled = (!self.core.nodes.pushes() || expiry.is_none())
+            .then(|| delays.next().unwrap_or_default());
+        match (expiry, polled) {
             (Some(expiry), Some(polled)) => expiry.min(polled),
             (Some(pause), None) | (None, Some(pause)) => pause,
             (None, None) => self.retry.delay,
-        };
-        self.sleep_or_woken(seat, nodes.quorum(), pause).await
+        }
+    }
+
+    /// Sleeps as the first of those who wait, and keeps the place alive meanwhile.
+    async fn sleep_in_place(
+        &self,
+        queued: &mut Queued<'_>,
+        seat: &Seat,
+        pause: Duration,
+    ) -> Result<bool, LockError> {
+        let quorum = self.core.nodes.quorum();
+        let mut left = pause;
+        loop {
+            let nap = left.min(REFRESH);
+            if self.sleep_or_woken(seat, quorum, nap).await? {
+                return Ok(true);
+            }
+            left = left.saturating_sub(nap);
+            if left.is_zero() || queued.is_behind().await {
+                return Ok(false);
+            }
+        }
     }
 
     async fn sleep_or_woken(

@@ -1,8 +1,10 @@
-//! Waiting in the node's own queue, where there is one node: in order, and woken one at a time.
+//! Waiting in an order that a node keeps: woken one at a time, however many wait.
 //!
-//! Every process that waits for a resource has a place in the node's queue; with `fair`, every
-//! request has. The node tells a place when it is the first, and the first one watches the lock key
-//! besides. So a release wakes one waiter, however many there are.
+//! Every process that waits for a resource has a place in a node's queue; with `fair`, every request
+//! has. The node tells a place when it is the first. Where there is one node, the queue also grants
+//! the lock, to nobody but the first, who watches the lock key for it. Where several vote, the first
+//! of them keeps the order, and only the first in it asks all of them; that is good manners and no
+//! more: should the node fail, the next one keeps the order, and meanwhile everybody asks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use crate::node::{Claim, KeySet, LockKey, Op, Place};
 const PLACE_LIFE: Duration = Duration::from_millis(2_500);
 
 /// How often a waiter asks at least, which keeps its place alive: three times in its life.
-const REFRESH: Duration = Duration::from_millis(800);
+pub(super) const REFRESH: Duration = Duration::from_millis(800);
 
 /// Beyond the TTL the node told, before asking: expiry is looked at in whole milliseconds.
 const EXPIRY_MARGIN: Duration = Duration::from_millis(1);
@@ -64,6 +66,8 @@ pub(super) struct Queued<'a> {
     keys: &'a Arc<KeySet>,
     seat: Arc<Seat>,
     pub(super) place: Arc<Place>,
+    /// Which node keeps the order.
+    index: usize,
     /// Be told of changes of the lock key, as the first of the queue has to be.
     watch: bool,
     served: bool,
@@ -86,6 +90,7 @@ impl<'a> Queued<'a> {
             keys,
             seat: Arc::clone(seat),
             place,
+            index: 0,
             watch: false,
             served: false,
         };
@@ -123,9 +128,41 @@ impl<'a> Queued<'a> {
         }
     }
 
-    /// The lock was granted: the node has cleared the place.
+    /// The lock was granted: the one node has cleared the place, while the one that only keeps the
+    /// order for others has to be told.
     pub(super) fn served(mut self) {
-        self.served = true;
+        self.served = self.grants();
+    }
+
+    /// Whether the node that keeps the order grants the lock, too.
+    pub(super) fn grants(&self) -> bool {
+        self.core.nodes.list().len() == 1
+    }
+
+    /// Takes or keeps the place where others grant. Answers whether somebody is ahead, whose turn it
+    /// is then; nobody is where no order can be had.
+    pub(super) async fn is_behind(&mut self) -> bool {
+        let claim = self.claim();
+        match self.core.nodes.stand(self.index, &claim, PLACE_LIFE).await {
+            Ok(ahead) => {
+                self.watch(ahead == 0);
+                ahead > 0
+            }
+            Err(_) => {
+                self.watch(true);
+                self.leave();
+                self.index = (self.index + 1) % self.core.nodes.list().len().max(1);
+                false
+            }
+        }
+    }
+
+    fn claim(&self) -> Arc<Claim> {
+        Arc::new(Claim::new(Arc::clone(self.keys), "").queued(&self.place))
+    }
+
+    fn leave(&self) {
+        self.core.nodes.leave(self.index, &self.claim());
     }
 }
 
@@ -137,8 +174,7 @@ fn new_place(core: &Core, keys: &KeySet) -> Arc<Place> {
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         if !self.served {
-            let claim = Claim::new(Arc::clone(self.keys), "").queued(&self.place);
-            self.core.nodes.leave(&Arc::new(claim));
+            self.leave();
         }
         for key in self.keys.keys() {
             self.core.queues.queue_off(&key.lock, &self.place.own);

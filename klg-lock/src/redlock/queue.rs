@@ -48,7 +48,8 @@ pub(crate) struct Seat {
     pub(crate) terms: Terms,
     turn: Mutex<Turn>,
     pushed: AtomicU64,
-    /// The first of a node's queue, as far as it knows: it watches the lock key.
+    /// Changes of the lock key concern it: it is in no node's queue, or the first there as far as it
+    /// knows.
     watching: AtomicBool,
     changed: Notify,
 }
@@ -128,7 +129,7 @@ impl Queues {
             terms,
             turn: Mutex::new(Turn::Waiting),
             pushed: AtomicU64::new(0),
-            watching: AtomicBool::new(false),
+            watching: AtomicBool::new(true),
             changed: Notify::new(),
         });
         for key in keys.keys() {
@@ -240,6 +241,15 @@ impl Queues {
     pub(crate) fn pushed(&self, index: usize, key: Option<&str>) -> Vec<Arc<Lease>> {
         let inner = lock(&self.inner);
         let head = |line: &Line| line.seats.front().and_then(|seat| seat.pushed_by(index));
+        let watching = |line: &Line| {
+            let seat = line.seats.front()?;
+            // Where an order is kept, it is another's turn: were everybody to ask, a release would
+            // wake them all.
+            if seat.is_asking() && !seat.watching.load(Ordering::Acquire) {
+                return None;
+            }
+            seat.pushed_by(index)
+        };
         match key {
             Some(key) => {
                 // Of many here, only the one that watches the lock key asked to be told of it.
@@ -251,7 +261,12 @@ impl Queues {
                 if let Some(seat) = inner.places.get(key) {
                     drop(seat.pushed_by(index));
                 }
-                inner.lines.get(key).and_then(head).into_iter().collect()
+                inner
+                    .lines
+                    .get(key)
+                    .and_then(watching)
+                    .into_iter()
+                    .collect()
             }
             None => inner.lines.values().filter_map(head).collect(),
         }
@@ -260,6 +275,7 @@ impl Queues {
     /// Enters a seat that waits for `key` in a node's own queue, at `place`.
     pub(crate) fn queue_up(&self, key: &Arc<str>, place: &Arc<str>, seat: &Arc<Seat>) {
         let mut inner = lock(&self.inner);
+        seat.set_watching(false);
         let queued = inner.queued.entry(Arc::clone(key)).or_default();
         queued.push_back(Arc::clone(seat));
         inner.places.insert(Arc::clone(place), Arc::clone(seat));
@@ -276,6 +292,7 @@ impl Queues {
             return;
         };
         queued.retain(|other| !Arc::ptr_eq(other, &seat));
+        seat.set_watching(true);
         if queued.is_empty() {
             inner.queued.remove(key);
         }
@@ -516,6 +533,10 @@ impl Seat {
     /// Forgets earlier pushes: what comes from now on is news for the attempt that begins.
     pub(crate) fn reset_pushes(&self) {
         self.pushed.store(0, Ordering::Release);
+    }
+
+    fn is_asking(&self) -> bool {
+        matches!(&*lock(&self.turn), Turn::Asking { .. })
     }
 
     fn pushed_by(&self, index: usize) -> Option<Arc<Lease>> {

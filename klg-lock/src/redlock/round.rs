@@ -415,9 +415,27 @@ impl Nodes {
         }
     }
 
-    /// Gives up a claim's place in the nodes' queues; queued when this returns.
-    pub(crate) fn leave(&self, claim: &Arc<Claim>) {
-        drop(self.ask_all(claim, Op::Leave));
+    /// Takes or keeps a claim's place in the order that one node keeps; answers how many are ahead.
+    pub(crate) async fn stand(
+        &self,
+        index: usize,
+        claim: &Arc<Claim>,
+        life: Duration,
+    ) -> Result<u64, NodeError> {
+        match self.ask(index, claim, Op::Stand { life }) {
+            Some(reply) => match reply.await {
+                Ok(Ok(Vote::Held(occupied))) => Ok(occupied.ahead.unwrap_or_default()),
+                Ok(Ok(_)) => Ok(0),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(closed()),
+            },
+            None => Err(closed()),
+        }
+    }
+
+    /// Gives up a claim's place in the order that one node keeps; queued when this returns.
+    pub(crate) fn leave(&self, index: usize, claim: &Arc<Claim>) {
+        drop(self.ask(index, claim, Op::Leave));
     }
 
     /// Asks every node who holds the first key of the claim.
@@ -474,6 +492,13 @@ fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
         ahead,
         split,
     }
+}
+
+fn closed() -> NodeError {
+    NodeError::new(
+        NodeErrorKind::Closed,
+        "the client was closed before it answered",
+    )
 }
 
 /// The value that stands on most nodes, and on how many.
@@ -533,13 +558,8 @@ impl Replies {
                 *slot = None;
                 self.left -= 1;
                 // A node that goes away without an answer has been closed.
-                let closed = |_| {
-                    NodeError::new(
-                        NodeErrorKind::Closed,
-                        "the client was closed before it answered",
-                    )
-                };
-                return Poll::Ready(Some((index, answer.map_err(closed).and_then(|vote| vote))));
+                let answer = answer.unwrap_or_else(|_| Err(closed()));
+                return Poll::Ready(Some((index, answer)));
             }
         }
         Poll::Pending

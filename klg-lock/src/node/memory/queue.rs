@@ -8,7 +8,7 @@ use crate::memory::{Keyspace, Micros, Value};
 use crate::node::{Claim, Occupied, Place, Vote};
 
 /// Takes or keeps the claim's place. `None`: it is its turn, and the key is free or its own.
-pub(super) fn stand(
+pub(super) fn take_turn(
     ks: &mut Keyspace,
     claim: &Claim,
     now: Micros,
@@ -16,15 +16,7 @@ pub(super) fn stand(
     watch: bool,
 ) -> Option<Vote> {
     let place = claim.place.as_ref()?;
-    let mut queue = queue(ks, &place.queue, now);
-    let before = queue.len();
-    while queue
-        .first()
-        .is_some_and(|first| *first != place.own && ks.get(first, now).is_none())
-    {
-        queue.remove(0);
-    }
-    let moved = queue.len() < before;
+    let (queue, moved) = living(ks, place, now);
     let occupied = match look(ks, claim, now) {
         Standing::Own => return None,
         Standing::Absent if queue.first().is_none_or(|first| *first == place.own) => return None,
@@ -36,6 +28,54 @@ pub(super) fn stand(
         },
         Standing::Other(occupied) => occupied,
     };
+    let ahead = enter(ks, place, queue, moved, now, life);
+    if let Some(key) = claim.keys.keys().first().filter(|_| watch) {
+        ks.track(&key.lock);
+    }
+    Some(Vote::Held(Occupied {
+        ahead: Some(ahead),
+        ..occupied
+    }))
+}
+
+/// Takes or keeps the claim's place, whatever becomes of the key.
+pub(super) fn stand(ks: &mut Keyspace, claim: &Claim, now: Micros, life: Duration) -> Vote {
+    let ahead = claim.place.as_ref().map(|place| {
+        let (queue, moved) = living(ks, place, now);
+        enter(ks, place, queue, moved, now, life)
+    });
+    Vote::Held(Occupied {
+        key: 0,
+        value: None,
+        remaining: None,
+        ahead,
+    })
+}
+
+/// The places from the first one on that is alive, or the claim's own; and whether others were
+/// removed for it.
+fn living(ks: &mut Keyspace, place: &Place, now: Micros) -> (Vec<Arc<str>>, bool) {
+    let mut queue = queue(ks, &place.queue, now);
+    let before = queue.len();
+    while queue
+        .first()
+        .is_some_and(|first| *first != place.own && ks.get(first, now).is_none())
+    {
+        queue.remove(0);
+    }
+    let moved = queue.len() < before;
+    (queue, moved)
+}
+
+/// Puts the place at the end unless it is there; answers how many are ahead of it.
+fn enter(
+    ks: &mut Keyspace,
+    place: &Place,
+    mut queue: Vec<Arc<str>>,
+    moved: bool,
+    now: Micros,
+    life: Duration,
+) -> u64 {
     if moved {
         call(ks, queue.first().filter(|first| **first != place.own), now);
     }
@@ -53,13 +93,7 @@ pub(super) fn stand(
         Some(Keyspace::deadline(now, life)),
     );
     ks.track(&place.own);
-    if let Some(key) = claim.keys.keys().first().filter(|_| watch) {
-        ks.track(&key.lock);
-    }
-    Some(Vote::Held(Occupied {
-        ahead: Some(u64::try_from(ahead).unwrap_or(u64::MAX)),
-        ..occupied
-    }))
+    u64::try_from(ahead).unwrap_or(u64::MAX)
 }
 
 /// The claim was granted: its place is free, and the next one is told that it is the first.

@@ -23,7 +23,7 @@ pub(super) fn vote(frame: Frame, op: Op) -> Result<Vote, NodeError> {
                     Frame::Text(value) => Some(String::from_utf8_lossy(&value).into()),
                     _ => None,
                 };
-                let queued = matches!(op, Op::Queue { .. });
+                let queued = matches!(op, Op::Queue { .. } | Op::Stand { .. });
                 let number = u64::try_from(key).unwrap_or_default();
                 Ok(Vote::Held(Occupied {
                     key: if queued {

@@ -49,11 +49,12 @@ scripts! {
     1 EXTEND = "prelude.lua", "extend.lua";
     2 HEAL = "prelude.lua", "heal.lua";
     3 RAISE = "prelude.lua", "raise.lua";
-    4 QUEUE = "queue.lua";
+    4 QUEUE = "line.lua", "queue.lua";
     5 LEAVE = "leave.lua";
     6 RELEASE = "release.lua";
     7 RELEASE_MANY = "release_many.lua";
     8 INSPECT = "inspect.lua";
+    9 STAND = "line.lua", "stand.lua";
 }
 
 /// The scripts a server has been sent, one bit each.
@@ -111,13 +112,14 @@ fn script_of(request: &Request) -> &'static Script {
     match request.op {
         Op::Queue { .. } if queued => &QUEUE,
         Op::Leave if queued => &LEAVE,
+        Op::Stand { .. } if queued => &STAND,
         // Without a place there is no order to keep.
         Op::Acquire { .. } | Op::Queue { .. } => &ACQUIRE,
         Op::Extend { .. } => &EXTEND,
         Op::Heal { .. } => &HEAL,
         Op::Raise { .. } => &RAISE,
         Op::Release { .. } => &RELEASE,
-        Op::Inspect | Op::Leave => &INSPECT,
+        Op::Inspect | Op::Leave | Op::Stand { .. } => &INSPECT,
     }
 }
 
@@ -147,10 +149,10 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
         Op::Queue { ttl, reserve, .. } => {
             (true, [Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)])
         }
-        Op::Release { .. } | Op::Inspect | Op::Leave => (false, none),
+        Op::Release { .. } | Op::Inspect | Op::Leave | Op::Stand { .. } => (false, none),
     };
     let keys = match request.op {
-        Op::Inspect | Op::Leave => keys.get(..1).unwrap_or_default(),
+        Op::Inspect | Op::Leave | Op::Stand { .. } => keys.get(..1).unwrap_or_default(),
         _ => keys,
     };
     let key_count = keys.len() * if counters { 2 } else { 1 };
@@ -200,6 +202,15 @@ fn encode_queued(
             resp::integer(out, reserve.max(1));
             resp::argument(out, key.lock.as_bytes());
             resp::argument(out, key.fence.as_bytes());
+            resp::argument(out, place.queue.as_bytes());
+            resp::integer(out, millis_up(life));
+        }
+        Op::Stand { life } => {
+            resp::start(out, 3 + 1 + 3);
+            script_of(request).name(out, form);
+            resp::integer(out, 1);
+            resp::argument(out, place.own.as_bytes());
+            resp::argument(out, value);
             resp::argument(out, place.queue.as_bytes());
             resp::integer(out, millis_up(life));
         }

@@ -1,9 +1,7 @@
 -- Queue: acquires one key in the order in which waiters asked, across processes.
 --
--- The queue is a sorted set of places; a place is a key that its waiter keeps alive, and by whose
--- change it is told that it has become the first. Only what is read under KEYS is tracked, so a
--- waiter further back names its place alone, and the first names the lock key too: a release then
--- wakes one waiter, however many there are.
+-- Only what is read under KEYS is tracked, so a waiter further back names its place alone, and the
+-- first names the lock key too: a release then wakes one waiter, however many there are.
 --
 -- KEYS   1 own place, 2 lock key (only from the first of the queue)
 -- ARGV   1 holder value
@@ -14,28 +12,7 @@
 -- reply  the end of the reserved range,
 --        or {how many places are ahead, holder value or nil, remaining ms (-1: not known, -2: absent)}
 local me, lock, fence, queue = KEYS[1], ARGV[4], ARGV[5], ARGV[6]
-
--- The first place whose waiter is alive; the dead before it are removed.
-local function first()
-  local dead = false
-  while true do
-    local place = redis.call('ZRANGE', queue, 0, 0)[1]
-    if not place or place == me or redis.call('EXISTS', place) == 1 then
-      return place, dead
-    end
-    redis.call('ZREM', queue, place)
-    dead = true
-  end
-end
-
--- Tells a waiter to ask.
-local function call(place)
-  if place then
-    redis.call('SET', place, '1', 'XX', 'KEEPTTL')
-  end
-end
-
-local head, moved = first()
+local head, moved = first(queue, me)
 -- `GETEX` does not enter the key into the tracking table, as every other read would.
 local holder = redis.pcall('GETEX', lock)
 if type(holder) == 'table' and not string.find(holder.err, 'WRONGTYPE', 1, true) then
@@ -64,17 +41,10 @@ if own or (not holder and (not head or head == me)) then
   end
   redis.call('ZREM', queue, me)
   redis.call('DEL', me)
-  call((first()))
+  call((first(queue, me)))
   return last
 end
-if not redis.call('ZSCORE', queue, me) then
-  local newest = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-  redis.call('ZADD', queue, string.format('%.0f', (tonumber(newest or '0') + 1)), me)
-end
-redis.call('SET', me, '1', 'PX', ARGV[7])
-if redis.call('PTTL', queue) < 2 * tonumber(ARGV[7]) then
-  redis.call('PEXPIRE', queue, 4 * tonumber(ARGV[7]))
-end
+enter(queue, me, ARGV[7])
 if moved and head ~= me then
   call(head)
 end

@@ -6,6 +6,7 @@ mod faults;
 #[cfg(any(feature = "sentinel", feature = "tls"))]
 mod kinds;
 mod many;
+mod order;
 mod pushes;
 mod scripts;
 mod start;
