@@ -107,7 +107,7 @@ async fn every_set_of(
                 panic!("{what}: {error}");
             };
             assert!(votes.len() >= 3, "{what}: {error}");
-            assert!(took < 2 * SECOND, "{what}");
+            assert!(took < 4 * SECOND, "{what}");
         }
         members(mask).for_each(&mend);
         let key = key(&name);
@@ -141,14 +141,14 @@ async fn every_set_of(
 
 #[tokio::test]
 async fn every_set_of_unreachable_nodes_of_five() {
-    let (servers, wires, mutex) = wired(400 * MS).await;
+    let (servers, wires, mutex) = wired(SECOND).await;
     let (fail, mend) = (|n: usize| wires[n].refuse(), |n: usize| wires[n].accept());
     every_set_of("unreachable", &servers, &mutex, fail, mend).await;
 }
 
 #[tokio::test]
 async fn every_set_of_silent_nodes_of_five() {
-    let (servers, wires, mutex) = wired(400 * MS).await;
+    let (servers, wires, mutex) = wired(SECOND).await;
     let (fail, mend) = (
         // They do what they are asked, and nobody hears of it.
         |n: usize| wires[n].hold(Way::Replies),
@@ -175,19 +175,20 @@ async fn a_slow_minority_slows_nobody() {
 async fn a_lock_survives_the_death_of_a_minority_and_not_that_of_a_majority() {
     let servers = Server::start_many::<5>();
     let mutex = mutex(&servers).await;
-    let lock = mutex.lock("key1").ttl(SECOND).acquire().await.unwrap();
+    let ttl = 2 * SECOND;
+    let lock = mutex.lock("key1").ttl(ttl).acquire().await.unwrap();
     within(SECOND, "all nodes have it", || {
         servers.iter().all(|server| !lock_keys(server).is_empty())
     })
     .await;
     servers[0].kill();
     servers[1].pause();
-    tokio::time::sleep(3 * SECOND).await;
+    tokio::time::sleep(2 * ttl).await;
     assert!(lock.is_valid());
     servers[2].kill();
     let begun = Instant::now();
     lock.lost().await;
-    assert!(begun.elapsed() <= SECOND, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= ttl, "{:?}", begun.elapsed());
     assert!(lock.release().await.is_err());
     servers[1].resume();
     within(2 * SECOND, "nothing is left", || are_clean(&servers[3..])).await;

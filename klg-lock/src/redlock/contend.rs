@@ -269,6 +269,8 @@ impl LockRequest {
                 }
                 Attempt::Unavailable(votes) => {
                     drop(pending);
+                    // Others may reach the nodes that this one does not: it stands in nobody's way.
+                    queued = queued.take().filter(Queued::grants);
                     let hopeless = !votes.iter().any(|vote| vote.error.kind().is_transient());
                     let last = self.retry.count > 0 && progress.tries >= self.retry.count;
                     if self.wait.is_none() || hopeless || last {
