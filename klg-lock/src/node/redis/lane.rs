@@ -152,8 +152,14 @@ impl What {
     }
 }
 
-/// Most requests that gather before they are written: the server is to work while others gather.
-const MOST: usize = 32;
+/// How many requests gather before they are written by the caller that comes last: at first so
+/// many,
+const FEWEST: usize = 4;
+/// and so many once the server has something to do. Larger calls cost less; but while they gather,
+/// the server has nothing to do, and later on the callers have nothing to do.
+const MOST: usize = 12;
+/// The more is under way, the longer the server does without: one gathers for so many.
+const SHARE: usize = 4;
 
 /// One request and who waits for its answer.
 pub(super) struct Job {
@@ -320,7 +326,8 @@ impl State {
         let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
         if busy && self.plain(&job).is_some() {
             self.gathered.push(job);
-            if self.gathered.len() >= MOST {
+            let enough = (self.in_flight.len() / SHARE).clamp(FEWEST, MOST);
+            if self.gathered.len() >= enough {
                 self.send_gathered(overdue);
                 // The server is to work on these while the callers are still at the next ones.
                 self.write();

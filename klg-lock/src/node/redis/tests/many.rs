@@ -57,7 +57,8 @@ async fn what_is_asked_at_the_same_time_shares_calls() {
     assert!(server.control().keys_like("p_lock:*").is_empty());
     let mut control = server.control();
     let calls = control.calls_of("evalsha") + control.calls_of("eval");
-    assert!(calls <= 16, "{calls} calls for 128 requests");
+    // At least four go together, but for the first.
+    assert!(calls <= 20, "{calls} calls for 64 releases");
 }
 
 #[tokio::test]
