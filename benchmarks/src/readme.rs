@@ -142,6 +142,24 @@ const CACHE: Table = Table {
     ],
 };
 
+const STORE: Table = Table {
+    columns: &[
+        ("klg-lock", &["klg-lock store"]),
+        ("by hand, TCP_NODELAY", &["raw GET, SET with TCP_NODELAY"]),
+        ("by hand", &["raw GET, SET"]),
+    ],
+    lines: &[
+        line("set and get", ("S1 set and get, 1 task", 1), "pairs"),
+        line("64 tasks", ("S1 set and get, 64", 1), "pairs"),
+        line("1,000 tasks", ("S1 set and get, 1000", 1), "pairs"),
+        line(
+            "a server that restarts: first success after its return",
+            ("S2", 1),
+            "back to first success",
+        ),
+    ],
+};
+
 /// Writes the figures into the page, between the marks, and all tables into the other one.
 pub fn write(rows: &[Row], measured: &str, page: &Path, all: &Path) -> Result<()> {
     let text = std::fs::read_to_string(page)?;
@@ -173,6 +191,11 @@ fn figures(rows: &[Row], measured: &str) -> String {
          ![Commands for each lock by the number of processes](benchmarks/plots/commands-per-lock.svg)\n",
     );
     table(&mut text, rows, &CACHE);
+    table(&mut text, rows, &STORE);
+    text.push_str(
+        "\nThe store sets `TCP_NODELAY`, so that no command waits for the answer to another; the `redis` \
+         crate does not, which lets the kernel put commands together where many tasks are at work.\n",
+    );
     text.push_str(
         "\n[All figures](benchmarks/RESULTS.md), [as JSON](benchmarks/results.json), and \
          [how they are measured](benchmarks/src/lib.rs).\n",
