@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use klg_lock::testing::MemoryServer;
-use klg_lock::{Redlock, Retry};
+use klg_lock::{LockError, Redlock, Retry};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -80,4 +80,36 @@ async fn a_lock_on_three_nodes_costs_the_same_with_a_thousand_processes() {
 #[tokio::test(start_paused = true)]
 async fn a_lock_on_five_nodes_costs_the_same_with_a_thousand_processes() {
     is_flat(5, 24.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_do_not_wait_are_told_so_behind_one_whose_turn_is_not_yet() {
+    let servers = [0, 1, 2].map(|index| MemoryServer::named(&format!("behind-{index}")));
+    let mut engines = Vec::new();
+    for _ in 0..3 {
+        let nodes = servers.iter().map(MemoryServer::uri);
+        let builder = Redlock::builder().nodes(nodes).buffer(Retry::default());
+        engines.push(builder.connect().await.unwrap());
+    }
+    let [holder, first, second] = engines.try_into().unwrap();
+    let held = holder.lock("key1").acquire().await.unwrap();
+    let wait = |engine: &Redlock| {
+        let request = engine.as_buffer().lock("key1").wait(60 * SECOND);
+        tokio::spawn(async move { request.acquire().await.unwrap().release().await })
+    };
+    let ahead = wait(&first);
+    tokio::time::sleep(20 * MS).await;
+    let mutex = second.as_mutex();
+    // From here on this process knows that it is contended, and waits in order at once.
+    let error = mutex.lock("key1").acquire().await.unwrap_err();
+    assert!(matches!(error, LockError::Contended { .. }), "{error}");
+    let behind = wait(&second);
+    tokio::time::sleep(20 * MS).await;
+    let request = mutex.lock("key1");
+    let answer = tokio::time::timeout(SECOND, request.acquire()).await;
+    let error = answer.expect("it does not wait").unwrap_err();
+    assert!(matches!(error, LockError::Contended { .. }), "{error}");
+    held.release().await.unwrap();
+    ahead.await.unwrap().unwrap();
+    behind.await.unwrap().unwrap();
 }

@@ -229,3 +229,22 @@ async fn a_process_that_comes_and_goes_does_not_starve_another() {
     tasks.shutdown().await;
     within(SECOND, "no key is left", || are_clean(&servers)).await;
 }
+
+#[tokio::test]
+async fn a_user_without_the_rights_to_keep_an_order_waits_without_one() {
+    let rules = "on >pw resetkeys ~redis_* -@all +evalsha +eval +get +getex +set +del +incrby +time +pttl +pexpire +pexpireat +ping";
+    let server = Server::with().user("app", rules).start();
+    let builder = klg_lock::Redlock::builder().nodes([server.uri_as("app", "pw")]);
+    let restricted = builder.buffer(Retry::default()).connect().await.unwrap();
+    let servers = [server];
+    let holder = mutex(&servers).await;
+    for _ in 0..2 {
+        let held = holder.lock("key1").acquire().await.unwrap();
+        let request = restricted.lock("key1").wait(10 * SECOND);
+        let waiting = tokio::spawn(async move { request.acquire().await });
+        sleep(100 * MS).await;
+        assert!(!waiting.is_finished());
+        held.release().await.unwrap();
+        waiting.await.unwrap().unwrap().release().await.unwrap();
+    }
+}

@@ -198,10 +198,18 @@ impl Tickets {
         }
     }
 
-    fn void_all(&self, announced: bool) {
-        let era = self.era.load(Ordering::Acquire);
-        let step = if (era % 2 == 1) == announced { 2 } else { 1 };
-        self.era.fetch_add(step, Ordering::AcqRel);
+    /// Nothing from before is good, and changes are announced from here on, or not.
+    fn begin(&self, announced: bool) {
+        let next = |era| Some(era + if (era % 2 == 1) == announced { 2 } else { 1 });
+        let set = self
+            .era
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        debug_assert!(set.is_ok());
+    }
+
+    /// Nothing from before is good.
+    fn void_all(&self) {
+        self.era.fetch_add(2, Ordering::AcqRel);
     }
 }
 
@@ -213,18 +221,18 @@ impl Listener for Tickets {
                 "the server does not announce changes (CLIENT TRACKING refused, or RESP2): cached values are not kept in the process"
             );
         }
-        self.void_all(resp3 && tracking);
+        self.begin(resp3 && tracking);
     }
 
     fn pushed(&self, push: PushInfo) {
         for_each_invalidated(&push, |key| match key {
             Some(key) => self.void(key),
-            None => self.void_all(true),
+            None => self.void_all(),
         });
     }
 
     fn disconnected(&self) {
-        self.void_all(false);
+        self.begin(false);
     }
 }
 
@@ -256,14 +264,14 @@ impl PushSink for Announcements {
             News::Changed(Some(key)) => self.tickets.void(&key),
             News::Changed(None) => {
                 self.register();
-                self.tickets.void_all(true);
+                self.tickets.begin(true);
             }
             News::Message(_) => {}
         }
     }
 
     fn disconnected(&self) {
-        self.tickets.void_all(false);
+        self.tickets.begin(false);
     }
 }
 
@@ -308,7 +316,7 @@ impl Local {
                 link.listen(announcements.clone());
                 announcements.register();
                 if link.server().pushes() {
-                    tickets.void_all(true);
+                    tickets.begin(true);
                 }
                 Source::Memory { _link: link }
             }
@@ -421,13 +429,12 @@ impl Local {
     /// Closes the connection by which changes are announced; nothing is served from here any more.
     pub(crate) async fn close(&self) {
         self.source.close().await;
-        self.tickets.void_all(false);
+        self.tickets.begin(false);
     }
 
     /// Drops everything.
     pub(crate) fn void_all(&self) {
-        let announced = self.tickets.era.load(Ordering::Acquire) % 2 == 1;
-        self.tickets.void_all(announced);
+        self.tickets.void_all();
     }
 }
 

@@ -149,6 +149,7 @@ impl LockRequest {
         let mut delays = self.retry.delays();
         let mut splits = 0;
         let mut pushed = false;
+        let mut ordered = true;
         loop {
             if core.is_closed() {
                 return Err(LockError::Closed);
@@ -157,6 +158,8 @@ impl LockRequest {
             if let Some(queued) = queued.as_mut().filter(|queued| !queued.grants())
                 && queued.is_behind().await
             {
+                // It is as good as held: those who do not wait are told so, and not kept here.
+                core.queues.refused(&seat, progress.seen());
                 pushed = self.sleep_or_woken(&seat, 1, REFRESH).await?;
                 continue;
             }
@@ -237,8 +240,13 @@ impl LockRequest {
                     }
                     self.check_count(keys, progress, &busy)?;
                     progress.busy(busy);
+                    if refusal.split == Split::Doubtful {
+                        // Others may reach the nodes that this one does not: it stands in nobody's
+                        // way.
+                        queued = queued.take().filter(Queued::grants);
+                    }
                     match &mut queued {
-                        None if self.can_queue(keys) => {
+                        None if ordered && self.can_queue(keys) && refusal.split == Split::No => {
                             queued = Some(Queued::enter(core, keys, &seat));
                             pushed = true;
                         }
@@ -269,9 +277,14 @@ impl LockRequest {
                 }
                 Attempt::Unavailable(votes) => {
                     drop(pending);
+                    let hopeless = !votes.iter().any(|vote| vote.error.kind().is_transient());
+                    if hopeless && ordered && !self.fair && queued.is_some() {
+                        // The user may have the right to the lock, and none to the order.
+                        (ordered, queued) = (false, None);
+                        continue;
+                    }
                     // Others may reach the nodes that this one does not: it stands in nobody's way.
                     queued = queued.take().filter(Queued::grants);
-                    let hopeless = !votes.iter().any(|vote| vote.error.kind().is_transient());
                     let last = self.retry.count > 0 && progress.tries >= self.retry.count;
                     if self.wait.is_none() || hopeless || last {
                         return Err(unavailable(keys, votes));
@@ -419,6 +432,12 @@ impl Progress {
     pub(super) fn busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
         self.outage = None;
+    }
+
+    /// What is known of the holder when it is somebody else's turn.
+    fn seen(&mut self) -> &Busy {
+        self.outage = None;
+        self.busy.get_or_insert_default()
     }
 
     fn outage(&mut self, votes: Votes) {

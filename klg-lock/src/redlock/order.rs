@@ -70,6 +70,8 @@ pub(super) struct Queued<'a> {
     index: usize,
     /// Be told of changes of the lock key, as the first of the queue has to be.
     watch: bool,
+    /// Its last question for the place, which must not come after the place was given up.
+    standing: Option<Arc<Claim>>,
     served: bool,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Queued<'a> {
             place,
             index: 0,
             watch: false,
+            standing: None,
             served: false,
         };
         for key in keys.keys() {
@@ -143,6 +146,7 @@ impl<'a> Queued<'a> {
     /// is then; nobody is where no order can be had.
     pub(super) async fn is_behind(&mut self) -> bool {
         let claim = self.claim();
+        self.standing = Some(Arc::clone(&claim));
         match self.core.nodes.stand(self.index, &claim, PLACE_LIFE).await {
             Ok(ahead) => {
                 self.watch(ahead == 0);
@@ -162,6 +166,9 @@ impl<'a> Queued<'a> {
     }
 
     fn leave(&self) {
+        if let Some(standing) = &self.standing {
+            standing.mark_released();
+        }
         self.core.nodes.leave(self.index, &self.claim());
     }
 }

@@ -17,6 +17,9 @@ use crate::error::{Holder, Votes};
 use crate::node::KeySet;
 use crate::sync::lock;
 
+/// How many of those who stand in a node's queue for one key ask when this process releases it.
+const NUDGED: usize = 2;
+
 /// All lines of one engine.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
@@ -245,7 +248,7 @@ impl Queues {
             let seat = line.seats.front()?;
             // Where an order is kept, it is another's turn: were everybody to ask, a release would
             // wake them all.
-            if seat.is_asking() && !seat.watching.load(Ordering::Acquire) {
+            if seat.is_asking() && !seat.is_watching() {
                 return None;
             }
             seat.pushed_by(index)
@@ -433,9 +436,12 @@ impl Inner {
     /// Has those ask who wait for `key` here: the first in the node's queue, and the head of the
     /// line, which may want more than this key and so stands in no queue.
     fn nudge(&self, key: &Arc<str>) {
-        let queued = self.queued.get(key).and_then(VecDeque::front);
+        let queued = self.queued.get(key).into_iter().flatten().enumerate();
+        // The node may have them in another order than this process, and have passed over the first
+        // here, if nobody looked after it for so long.
+        let queued = queued.filter(|(index, seat)| *index < NUDGED || seat.is_watching());
         let head = self.lines.get(key).and_then(|line| line.seats.front());
-        for seat in queued.into_iter().chain(head) {
+        for seat in queued.map(|(_, seat)| seat).chain(head) {
             drop(seat.pushed_by(0));
         }
     }
@@ -533,6 +539,10 @@ impl Seat {
     /// Forgets earlier pushes: what comes from now on is news for the attempt that begins.
     pub(crate) fn reset_pushes(&self) {
         self.pushed.store(0, Ordering::Release);
+    }
+
+    fn is_watching(&self) -> bool {
+        self.watching.load(Ordering::Acquire)
     }
 
     fn is_asking(&self) -> bool {

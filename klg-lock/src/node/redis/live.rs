@@ -300,7 +300,7 @@ impl<'a> Live<'a> {
                 return self.send_whole(job);
             }
             let redirection = reply::redirection(refusal);
-            if (redirection.is_some() || refusal.code == "TRYAGAIN")
+            if (redirection.is_some() || reply::is_half_moved(refusal))
                 && let Some(router) = self.lane.router()
             {
                 return self.send_on(job, redirection, &*router);

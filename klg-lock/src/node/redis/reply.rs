@@ -43,6 +43,15 @@ pub(super) fn vote(frame: Frame, op: Op) -> Result<Vote, NodeError> {
     }
 }
 
+/// The slot is on its way, and what the request is about is not all at one server: neither what it
+/// names nor what its script calls.
+pub(super) fn is_half_moved(refusal: Refusal<'_>) -> bool {
+    refusal.code == "TRYAGAIN"
+        || refusal
+            .detail
+            .contains("attempted to access a non local key")
+}
+
 /// `MOVED 3999 host:port` and `ASK 3999 host:port`.
 pub(super) fn redirection(refusal: Refusal<'_>) -> Option<Redirection> {
     let moved = match refusal.code {

@@ -50,7 +50,7 @@ scripts! {
     2 HEAL = "prelude.lua", "heal.lua";
     3 RAISE = "prelude.lua", "raise.lua";
     4 QUEUE = "line.lua", "queue.lua";
-    5 LEAVE = "leave.lua";
+    5 LEAVE = "line.lua", "leave.lua";
     6 RELEASE = "release.lua";
     7 RELEASE_MANY = "release_many.lua";
     8 INSPECT = "inspect.lua";
@@ -190,6 +190,9 @@ fn encode_queued(
             life,
             watch,
         } => {
+            // A slot on its way to this server: it cannot tell that the lock key is still at the
+            // other one unless the key is named.
+            let watch = watch || form.asking;
             resp::start(out, 3 + 1 + usize::from(watch) + 7);
             script_of(request).name(out, form);
             resp::integer(out, 1 + u64::from(watch));

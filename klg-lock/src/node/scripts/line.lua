@@ -1,4 +1,4 @@
--- Shared by queue and stand: the order of those who wait for one resource.
+-- Shared by queue, stand and leave: the order of those who wait for one resource.
 --
 -- It is a sorted set of places; a place is a key that its waiter keeps alive, and by whose change it
 -- is told that it has become the first.

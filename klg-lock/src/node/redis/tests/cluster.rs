@@ -6,6 +6,7 @@ use std::time::Instant;
 use klg_lock_tests::Cluster;
 use klg_lock_tests::poll::within;
 
+use super::order::{QUEUE, waiter};
 use super::*;
 use crate::error::Error;
 use crate::slot::key_slot;
@@ -139,6 +140,30 @@ async fn a_slot_that_is_half_moved_is_asked_again() {
     cluster.move_keys(slot, to);
     cluster.end_move(slot, to);
     end(acquire.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_waiter_is_not_granted_what_is_held_while_its_slot_moves() {
+    let cluster = Cluster::start();
+    let node = cluster_node(&cluster).await;
+    let slot = key_slot(&lock_key("k"));
+    let to = elsewhere(&cluster, slot);
+    let a = claim(&["k"], "a");
+    end(get(&node, &a, ACQUIRE).await);
+    cluster.begin_move(slot, to);
+    // Its place is at neither server, while the lock key is still at the first one.
+    let question = put(&node, &waiter("b"), QUEUE);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let there = cluster.masters()[to].control().keys_like("p_lock:*");
+    assert!(there.is_empty(), "granted where the key is to go");
+    cluster.move_keys(slot, to);
+    cluster.end_move(slot, to);
+    match question.await.unwrap() {
+        Ok(Vote::Held(occupied)) => assert_eq!(occupied.value.as_deref(), Some("a")),
+        other => panic!("{other:?}"),
+    }
+    end(get(&node, &a, RELEASE).await);
+    end(get(&node, &waiter("b"), QUEUE).await);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const LIFE: Duration = Duration::from_secs(5);
 const SECOND: Duration = Duration::from_secs(1);
 const STAND: Op = Op::Stand { life: LIFE };
 /// From a place that is not known to be the first.
-const QUEUE: Op = Op::Queue {
+pub(super) const QUEUE: Op = Op::Queue {
     ttl: TTL,
     reserve: 1,
     life: LIFE,
@@ -26,7 +26,7 @@ const WATCH: Op = Op::Queue {
 };
 
 /// An attempt at `k` whose holder value is the place's name.
-fn waiter(name: &str) -> Arc<Claim> {
+pub(super) fn waiter(name: &str) -> Arc<Claim> {
     let place = Arc::new(Place {
         queue: "p_wait:{p_lock:k}".into(),
         own: place_key(name).into(),
@@ -176,6 +176,19 @@ async fn giving_a_place_up_tells_the_next_if_it_was_the_first() {
         end(c.ask(Op::Leave).await);
         assert_eq!(server.control().keys_like("p_wait:*"), nothing());
     }
+}
+
+#[tokio::test]
+async fn giving_a_place_up_passes_over_those_who_are_gone() {
+    let server = Server::start();
+    let [a, b, c, holder] = crowd(&server).await;
+    end(ask(&holder.node, &claim(&["k"], "held"), ACQUIRE).await);
+    for process in [&a, &b, &c] {
+        process.ask(QUEUE).await.unwrap();
+    }
+    server.control().delete(&place_key("b"));
+    end(a.ask(Op::Leave).await);
+    c.called().await;
 }
 
 #[tokio::test]
