@@ -14,9 +14,10 @@ const Redlock = module.default ?? module
 const TTL = 60_000
 const MOST_ERRORS = 20
 const clients = uris.map((uri) => new Redis(uri, { maxRetriesPerRequest: null }))
+// Errors are told by the calls; without a listener, each attempt to connect is reported as well.
+clients.forEach((client) => client.on('error', () => {}))
 // The defaults, but for the number of tries: whoever waits, waits.
 const redlock = new Redlock(clients, { retryCount: -1 })
-// Errors are told by the calls as well.
 redlock.on(version === '5' ? 'error' : 'clientError', () => {})
 
 const acquire = (key) => (version === '5' ? redlock.acquire([key], TTL) : redlock.lock(key, TTL))
