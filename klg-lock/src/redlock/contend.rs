@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use super::FencingToken;
 use super::clock::Moment;
-use super::core::Core;
 use super::guard::{Hold, Lock, fits};
 use super::holder;
 use super::lease::Lease;
 use super::order::{Queued, REFRESH};
-use super::queue::{Busy, Call, NoSeat, Seat, Terms};
+use super::progress::{Progress, unavailable};
+use super::queue::NoSeat;
 use super::request::LockRequest;
 use super::retry::Delays;
 use super::round::{Attempt, Refusal, Split};
-use crate::error::{LockError, NodeErrorKind, Votes};
-use crate::node::{Claim, KeySet, Occupied, Op, Place};
+use super::seat::{Busy, Call, Seat, Terms};
+use super::standing::{Pending, Standing, Unclaimed};
+use crate::error::LockError;
+use crate::node::{KeySet, Occupied, Op};
 
 /// How often a request that does not wait asks again when contenders merely blocked each other.
 const SPLIT_TRIES: u32 = 8;
@@ -321,7 +323,7 @@ impl LockRequest {
     ) -> Result<(), LockError> {
         if self.wait.is_some() && self.retry.count > 0 && progress.tries >= self.retry.count {
             progress.busy(busy.clone());
-            return Err(progress.gave_up(keys, progress.since.elapsed()));
+            return Err(progress.gave_up_by_now(keys));
         }
         Ok(())
     }
@@ -391,152 +393,5 @@ fn contended(keys: &KeySet, busy: Busy) -> LockError {
         resource: keys.describe().into(),
         holder: busy.holder.map(Box::new),
         remaining: busy.remaining,
-    }
-}
-
-fn unavailable(keys: &KeySet, votes: Votes) -> LockError {
-    if votes
-        .iter()
-        .all(|vote| vote.error.kind() == NodeErrorKind::Closed)
-    {
-        return LockError::Closed;
-    }
-    LockError::Unavailable {
-        resource: keys.describe().into(),
-        votes,
-    }
-}
-
-/// What a request has seen so far, for the error that ends it.
-#[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) attempts: u32,
-    /// Those that were due by the clock: a push is no try towards `Retry::count`.
-    tries: u32,
-    since: tokio::time::Instant,
-    busy: Option<Busy>,
-    outage: Option<Votes>,
-}
-
-impl Progress {
-    pub(super) fn begun(since: tokio::time::Instant) -> Self {
-        Self {
-            attempts: 0,
-            tries: 0,
-            since,
-            busy: None,
-            outage: None,
-        }
-    }
-
-    pub(super) fn busy(&mut self, busy: Busy) {
-        self.busy = Some(busy);
-        self.outage = None;
-    }
-
-    /// What is known of the holder when it is somebody else's turn.
-    fn seen(&mut self) -> &Busy {
-        self.outage = None;
-        self.busy.get_or_insert_default()
-    }
-
-    fn outage(&mut self, votes: Votes) {
-        self.outage = Some(votes);
-    }
-
-    /// Contention and outage are told apart by what was seen last.
-    pub(super) fn gave_up(&mut self, keys: &KeySet, waited: Duration) -> LockError {
-        if let Some(votes) = self.outage.take() {
-            return unavailable(keys, votes);
-        }
-        let holder = self.busy.take().and_then(|busy| busy.holder).map(Box::new);
-        LockError::Timeout {
-            resource: keys.describe().into(),
-            waited,
-            attempts: self.attempts,
-            holder,
-        }
-    }
-}
-
-/// A place in the lines that is given up when the request ends without a lock.
-pub(super) struct Standing<'a> {
-    pub(super) core: &'a Arc<Core>,
-    pub(super) seat: Arc<Seat>,
-    pub(super) kept: bool,
-}
-
-impl Standing<'_> {
-    fn keep(mut self) -> Arc<Seat> {
-        self.kept = true;
-        Arc::clone(&self.seat)
-    }
-}
-
-impl Drop for Standing<'_> {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        if let Some(lease) = self.core.queues.abandon(&self.seat) {
-            // It goes on to the next, or is released.
-            drop(self.core.pass_on(&self.seat, &lease, true, lease.now()));
-        }
-        self.core.seat_left();
-    }
-}
-
-/// An attempt on its way: released when the request is dropped in the middle of it.
-struct Pending<'a> {
-    core: &'a Arc<Core>,
-    claim: Arc<Claim>,
-    ttl: Duration,
-    kept: bool,
-}
-
-impl<'a> Pending<'a> {
-    fn new(
-        core: &'a Arc<Core>,
-        keys: &Arc<KeySet>,
-        ttl: Duration,
-        place: Option<&Arc<Place>>,
-    ) -> Self {
-        let claim = Claim::new(Arc::clone(keys), core.identity.fresh_value());
-        let claim = match place {
-            Some(place) => claim.queued(place),
-            None => claim,
-        };
-        Self {
-            core,
-            claim: Arc::new(claim),
-            ttl,
-            kept: false,
-        }
-    }
-
-    fn keep(mut self) -> Arc<Claim> {
-        self.kept = true;
-        Arc::clone(&self.claim)
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if !self.kept && !self.claim.is_released() {
-            drop(self.core.nodes.release(&self.claim, self.ttl));
-        }
-    }
-}
-
-/// A lease nobody holds yet: released when the request is dropped before it does.
-struct Unclaimed {
-    lease: Option<Arc<Lease>>,
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            drop(lease.release(lease.now()));
-        }
     }
 }

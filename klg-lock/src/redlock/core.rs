@@ -11,9 +11,10 @@ use super::holder::Identity;
 use super::hot::Hot;
 use super::keeper::Keeper;
 use super::lease::Lease;
-use super::queue::{Queues, Seat};
+use super::queue::Queues;
 use super::resources::Naming;
 use super::round::{Nodes, Release};
+use super::seat::Seat;
 use super::settings::Settings;
 use crate::node::{Node, WakeSink};
 

@@ -19,13 +19,16 @@ mod inspect;
 pub(crate) mod keeper;
 mod lease;
 mod order;
+mod progress;
 mod queue;
 mod quorum;
 mod request;
 pub(crate) mod resources;
 mod retry;
 mod round;
+mod seat;
 pub(crate) mod settings;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod using;

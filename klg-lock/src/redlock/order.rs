@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::contend::{Progress, Standing};
 use super::core::Core;
 use super::guard::Lock;
-use super::queue::{Call, Seat};
+use super::progress::Progress;
 use super::request::LockRequest;
 use super::round::Refusal;
+use super::seat::{Call, Seat};
+use super::standing::Standing;
 use crate::error::LockError;
 use crate::node::{Claim, KeySet, LockKey, Op, Place};
 

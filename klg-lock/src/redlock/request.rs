@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contend::Progress;
 use super::core::Core;
 use super::guard::{Lock, LockHandle};
 use super::held;
+use super::progress::Progress;
 use super::resources::IntoResources;
 use super::retry::Retry;
 use super::settings::{Kind, OnLost, check_max_hold, check_ttl};

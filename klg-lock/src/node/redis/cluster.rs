@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::Server;
-use super::lane::{Job, Lane, Redirection, Router, closed};
+use super::job::{Job, Redirection};
+use super::lane::{Lane, Router, closed};
 use crate::client::layout::{self, Layout};
 use crate::client::{Address, Backoff, Dialer, Endpoint, Kind, Mode};
 use crate::error::{NodeError, NodeErrorKind};

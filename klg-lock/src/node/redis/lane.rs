@@ -5,19 +5,18 @@
 //! lane's task writes what has gathered in one go.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+use super::job::{Answered, Entry, Job, Redirection, What};
+use super::prolonged::Prolonged;
 use super::script::{self, Form, Known, Plain};
 use crate::client::resp::Frame;
-use crate::client::{Address, Monitor, Writer, resp};
+use crate::client::{Monitor, Writer, resp};
 use crate::error::{NodeError, NodeErrorKind};
-use crate::node::{Op, Reply, Request, Vote, WakeSink};
+use crate::node::{Op, Reply, Request, WakeSink};
 use crate::sync::lock;
 
 /// What the callers and the lane's task share.
@@ -81,33 +80,6 @@ pub(super) enum Silence {
     Ping,
 }
 
-/// One command whose reply is awaited.
-pub(super) struct Entry {
-    pub(super) what: What,
-    /// From when on its silence means that the server hangs.
-    pub(super) overdue: Instant,
-}
-
-/// What a reply has completed.
-pub(super) enum Answered {
-    Whole(Entry, Frame),
-    /// Another reply belongs to it.
-    Half,
-    /// Nothing was asked.
-    Nothing,
-}
-
-pub(super) enum What {
-    Job(Job),
-    /// An acquire by two commands, and the reply to the first of them.
-    Plain(Job, Option<Frame>),
-    /// Several releases in one call.
-    Many(Vec<Job>),
-    Ping(Instant),
-    /// What comes before a job, and is of no interest by itself.
-    Asking,
-}
-
 /// What a lane cannot decide alone where several servers share the slots.
 pub(super) trait Router: Send + Sync {
     /// The server named another one for this job.
@@ -115,41 +87,6 @@ pub(super) trait Router: Send + Sync {
 
     /// The connection is gone, or no new one can be made: others may have taken the slots over.
     fn lost(&self);
-}
-
-/// Where a server of a cluster sends a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Redirection {
-    /// The slot belongs there from now on.
-    Moved { slot: u16, to: Address },
-    /// The slot is on its way there; only this request is to follow it.
-    Ask { to: Address },
-}
-
-impl What {
-    fn jobs(&self) -> &[Job] {
-        match self {
-            Self::Job(job) | Self::Plain(job, _) => std::slice::from_ref(job),
-            Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => &[],
-        }
-    }
-
-    fn jobs_mut(&mut self) -> &mut [Job] {
-        match self {
-            Self::Job(job) | Self::Plain(job, _) => std::slice::from_mut(job),
-            Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => &mut [],
-        }
-    }
-
-    fn into_jobs(self) -> Vec<Job> {
-        match self {
-            Self::Job(job) | Self::Plain(job, _) => vec![job],
-            Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => Vec::new(),
-        }
-    }
 }
 
 /// How many requests gather before they are written by the caller that comes last: at first so
@@ -160,59 +97,6 @@ const FEWEST: usize = 4;
 const MOST: usize = 12;
 /// The more is under way, the longer the server does without: one gathers for so many.
 const SHARE: usize = 4;
-
-/// One request and who waits for its answer.
-pub(super) struct Job {
-    pub(super) request: Request,
-    /// `None`: failed already, and in the queue only because its reply may still come.
-    pub(super) reply: Option<oneshot::Sender<Result<Vote, NodeError>>>,
-    /// For how long a release is repeated.
-    pub(super) until: Instant,
-    pub(super) form: Form,
-    /// A release that went over a connection before: it may have been carried out already.
-    pub(super) repeated: bool,
-    /// It was asked for before what was sent behind it, and is carried out after that.
-    pub(super) late: bool,
-    /// How often it was sent on to another server.
-    pub(super) hops: u8,
-}
-
-impl Job {
-    pub(super) fn new(request: Request, deadline: Duration, now: Instant) -> (Self, Reply) {
-        let (sender, receiver) = oneshot::channel();
-        let keep_trying = match request.op {
-            Op::Release { keep_trying } => keep_trying.max(deadline),
-            _ => deadline,
-        };
-        let job = Self {
-            // A TTL of centuries is as good as one of a day here.
-            until: now + keep_trying.min(Duration::from_secs(86_400)),
-            request,
-            reply: Some(sender),
-            form: Form::default(),
-            repeated: false,
-            late: false,
-            hops: 0,
-        };
-        (job, receiver)
-    }
-
-    pub(super) fn is_release(&self) -> bool {
-        matches!(self.request.op, Op::Release { .. })
-    }
-
-    pub(super) fn answer(mut self, result: Result<Vote, NodeError>) {
-        if let Some(reply) = self.reply.take() {
-            // Whoever asked may be gone.
-            let _ = reply.send(result);
-        }
-    }
-
-    /// Only a release may follow a release.
-    pub(super) fn may_be_sent(&self) -> bool {
-        self.is_release() || !self.request.claim.is_released()
-    }
-}
 
 impl Lane {
     pub(super) fn new(
@@ -693,72 +577,4 @@ pub(super) fn overtaken() -> NodeError {
         NodeErrorKind::Closed,
         "the claim was released before the node was asked",
     )
-}
-
-/// Which fence keys were prolonged lately.
-///
-/// Fence keys live for a day beyond their last use. Prolonging them at every acquire costs the
-/// server as much as the acquire itself, so this is done once an hour for each key, which leaves
-/// them at least 23 hours. A small table is enough: a key that falls out of it is prolonged anew.
-struct Prolonged {
-    started: Instant,
-    hasher: RandomState,
-    /// Rest of the hash, and the minute, counted from 1.
-    slots: Box<[(u32, u32)]>,
-}
-
-const SLOTS: u64 = 1024;
-const PROLONG_AFTER_MINUTES: u32 = 60;
-
-impl Prolonged {
-    fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            hasher: RandomState::new(),
-            slots: (0..SLOTS).map(|_| (0, 0)).collect(),
-        }
-    }
-
-    fn is_due(&self, fence: &str) -> bool {
-        let (slot, rest) = self.place(fence);
-        match self.slots.get(slot) {
-            Some((known, minute)) => {
-                *minute == 0
-                    || *known != rest
-                    || self.minute().saturating_sub(*minute) >= PROLONG_AFTER_MINUTES
-            }
-            None => true,
-        }
-    }
-
-    fn note(&mut self, fence: &str) {
-        let (slot, rest) = self.place(fence);
-        let minute = self.minute();
-        if let Some(slot) = self.slots.get_mut(slot) {
-            *slot = (rest, minute);
-        }
-    }
-
-    fn forget(&mut self, fence: &str) {
-        let (slot, rest) = self.place(fence);
-        if let Some(slot) = self.slots.get_mut(slot).filter(|slot| slot.0 == rest) {
-            *slot = (0, 0);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.slots.fill((0, 0));
-    }
-
-    fn place(&self, fence: &str) -> (usize, u32) {
-        let hash = self.hasher.hash_one(fence);
-        let slot = usize::try_from(hash % SLOTS).unwrap_or_default();
-        (slot, u32::try_from(hash >> 32).unwrap_or_default())
-    }
-
-    fn minute(&self) -> u32 {
-        u32::try_from(self.started.elapsed().as_secs() / 60)
-            .unwrap_or(u32::MAX)
-            .saturating_add(1)
-    }
 }

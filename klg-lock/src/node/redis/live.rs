@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use super::lane::{
-    Answered, Entry, Job, Lane, Phase, Redirection, Router, Silence, What, overtaken,
-};
+use super::job::{Answered, Entry, Job, Redirection, What};
+use super::lane::{Lane, Phase, Router, Silence, overtaken};
 use super::{reply, script};
 use crate::client::resp::{Frame, Inbox};
 use crate::client::{Reader, Refusal, Stream, Writer, closed_by_peer, io_fault, server_fault};

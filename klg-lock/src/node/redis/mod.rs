@@ -4,8 +4,10 @@ mod advice;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod driver;
+mod job;
 mod lane;
 mod live;
+mod prolonged;
 mod reply;
 mod script;
 #[cfg(test)]

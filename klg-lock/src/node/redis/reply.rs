@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lane::Redirection;
+use super::job::Redirection;
 use crate::client::resp::Frame;
 use crate::client::{Address, Refusal, server_fault};
 use crate::error::{NodeError, NodeErrorKind};
