@@ -1,10 +1,15 @@
 //! A command while it is written: every key gets the prefix here, and nowhere else.
 
+use std::io::Write as _;
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
 use super::value::{CodecError, Encode};
+
+/// What most commands have room in without growing.
+const WORDS: usize = 4;
+const BYTES: usize = 128;
 
 /// A command to be sent.
 pub(crate) struct Draft<'p> {
@@ -25,7 +30,7 @@ pub(crate) struct Ready {
 
 impl<'p> Draft<'p> {
     pub(crate) fn new(prefix: &'p str, word: &str) -> Self {
-        let mut cmd = Cmd::new();
+        let mut cmd = Cmd::with_capacity(WORDS, BYTES);
         cmd.arg(word);
         Self {
             prefix,
@@ -51,7 +56,7 @@ impl<'p> Draft<'p> {
         if self.prefix.is_empty() {
             self.cmd.arg(key);
         } else {
-            self.cmd.arg([self.prefix, key].concat());
+            self.cmd.arg(Prefixed(self.prefix, key));
         }
         self
     }
@@ -159,3 +164,17 @@ impl<'p> Draft<'p> {
         self
     }
 }
+
+/// A key behind its prefix.
+struct Prefixed<'a>(&'a str, &'a str);
+
+impl ToRedisArgs for Prefixed<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut writer = out.writer_for_next_arg();
+        // A command is written to memory, which does not fail.
+        let _ = writer.write_all(self.0.as_bytes());
+        let _ = writer.write_all(self.1.as_bytes());
+    }
+}
+
+impl ToSingleRedisArg for Prefixed<'_> {}
