@@ -112,6 +112,7 @@ fn parallel(scale: Scale) -> Vec<Case> {
     let load = Load::Own { tasks: 64 };
     let subjects = [
         "raw",
+        "raw with TCP_NODELAY",
         "klg-lock",
         "klg-lock deferred",
         "rslock",

@@ -37,6 +37,7 @@ pub enum Subject {
 /// drivers of their own.
 pub const NAMES: &[&str] = &[
     "raw",
+    "raw with TCP_NODELAY",
     "klg-lock",
     "klg-lock using",
     "klg-lock deferred",
@@ -53,7 +54,8 @@ impl Subject {
     /// Connects to all nodes, as the subject's documentation shows, with a TTL of 60 s.
     pub async fn connect(name: &str, uris: &[String]) -> Result<Self> {
         Ok(match name {
-            "raw" => Self::Raw(Raw::connect(uris).await?),
+            "raw" => Self::Raw(Raw::connect(uris, false).await?),
+            "raw with TCP_NODELAY" => Self::Raw(Raw::connect(uris, true).await?),
             "rslock" => Self::Rslock(Rslock::connect(uris)),
             "redlock" => Self::Redlock(Redlock::connect(uris)),
             "distributed-lock" => Self::Distributed(Distributed::connect(uris).await?),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use rand::RngExt;
+use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
 
 const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
 
@@ -23,11 +25,15 @@ pub struct Raw {
 }
 
 impl Raw {
-    pub(super) async fn connect(uris: &[String]) -> Result<Self> {
+    /// With the crate's own settings, in which the kernel puts small packets together, or with those of
+    /// a connection on which no request waits for the answer to another.
+    pub(super) async fn connect(uris: &[String], nodelay: bool) -> Result<Self> {
         let mut nodes = Vec::new();
         let mut release = String::new();
         for uri in uris {
-            let client = redis::Client::open(uri.as_str())?;
+            let settings = TcpSettings::default().set_nodelay(nodelay);
+            let info = uri.as_str().into_connection_info()?;
+            let client = redis::Client::open(info.set_tcp_settings(settings))?;
             let mut node = client.get_multiplexed_async_connection().await?;
             release = redis::cmd("SCRIPT")
                 .arg("LOAD")
