@@ -9,7 +9,8 @@ use super::connection::Connection;
 use super::endpoint::{Endpoint, Kind};
 use super::fault::crate_fault;
 use super::health::{Health, HealthState};
-use super::link::{Link, LinkOptions};
+use super::link::Link;
+use super::options::LinkOptions;
 use crate::error::{Error, NodeError, NodeErrorKind};
 use crate::memory::{self, Bytes, Refusal, Reply, Server};
 

@@ -9,7 +9,7 @@ use redis::{
 use super::endpoint::{Address, Protocol};
 use super::fault::crate_fault;
 use super::handshake::Mode;
-use super::link::Shared;
+use super::shared::Shared;
 use crate::error::{NodeError, NodeErrorKind};
 
 /// A command is sent on at most this often; the link above has the patience.

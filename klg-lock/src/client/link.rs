@@ -1,78 +1,25 @@
 //! A connection that stays: made anew whenever it breaks, hangs, or leads to the wrong server.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, PushInfo, Value};
-use tokio::sync::{Notify, oneshot, watch};
+use redis::{Cmd, Pipeline, Value};
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::Dialer;
 use super::endpoint::{Endpoint, Kind};
-use super::fault::{Refusal, crate_fault, server_fault};
+use super::fault::crate_fault;
+#[cfg(feature = "cluster")]
 use super::handshake::Mode;
-use super::health::{Health, Monitor};
+use super::health::Health;
+use super::options::LinkOptions;
+use super::shared::{Counted, Shared};
 use super::supervisor::Supervisor;
-use super::transport::{Ask, Many, One, Transport};
+use super::transport::{Ask, Many, One};
 use crate::error::{Error, NodeError, NodeErrorKind};
-use crate::sync::lock;
-
-/// How a link is made, and what it does each time it is made anew.
-#[derive(Clone)]
-pub(crate) struct LinkOptions {
-    /// The client's name in errors, logs and `CLIENT LIST`.
-    pub(crate) name: Box<str>,
-    /// How long an operation may take that does not say so itself, waiting for a connection included.
-    pub(crate) deadline: Duration,
-    /// The bound on resolving, connecting, signing in and setting up, each time.
-    pub(crate) connect_timeout: Duration,
-    /// How often the connection is asked whether it is alive, and how long a round trip takes.
-    pub(crate) ping_interval: Duration,
-    /// A server that is away at start is an error.
-    pub(crate) require_connection: bool,
-    /// Connect at the first use.
-    pub(crate) lazy: bool,
-    /// What kind of server it is meant to be; one master of a cluster has a link of its own.
-    pub(crate) mode: Mode,
-    /// Sent over each new connection before anything else; an error the server answers is told to
-    /// the listener, and is no reason to give the connection up.
-    pub(crate) set_up: Vec<Cmd>,
-    /// Who hears pushes, and of connections that come and go. With one, RESP3 is worth having.
-    pub(crate) listener: Option<Arc<dyn Listener>>,
-}
-
-impl Default for LinkOptions {
-    fn default() -> Self {
-        Self {
-            name: "default".into(),
-            deadline: Duration::from_secs(2),
-            connect_timeout: Duration::from_secs(2),
-            ping_interval: Duration::from_secs(10),
-            require_connection: false,
-            lazy: false,
-            mode: Mode::Standalone,
-            set_up: Vec::new(),
-            listener: None,
-        }
-    }
-}
-
-/// Whoever wants a connection's pushes. No method may block: they run where replies are read.
-pub(crate) trait Listener: Send + Sync + 'static {
-    /// Called before the first operation goes over a new connection. `resp3`: it can push.
-    /// `replies`: what was answered to each command of [`LinkOptions::set_up`].
-    fn connected(&self, resp3: bool, replies: &[Value]);
-
-    /// The server pushed something.
-    fn pushed(&self, push: PushInfo);
-
-    /// The connection is gone, and with it any push that was under way. Called once for each
-    /// [`connected`](Self::connected), before any operation sees the loss.
-    fn disconnected(&self);
-}
 
 /// A supervised connection, shared by its clones. The last one to go closes it.
 #[derive(Clone)]
@@ -84,43 +31,6 @@ struct Inner {
     shared: Arc<Shared>,
     task: AbortHandle,
     ended: watch::Receiver<()>,
-}
-
-/// What the link's users and its supervisor share.
-pub(super) struct Shared {
-    pub(super) dialer: Dialer,
-    pub(super) options: LinkOptions,
-    pub(super) monitor: Monitor,
-    pub(super) slot: watch::Sender<Slot>,
-    signals: Mutex<Signals>,
-    /// How many operations wait for a connection.
-    waiting: AtomicUsize,
-    /// How many operations have been handed to a connection, and not answered.
-    pub(super) under_way: Arc<AtomicUsize>,
-    /// A lazy link was told to connect.
-    wanted: AtomicBool,
-    pub(super) signalled: Notify,
-}
-
-/// The connection there is.
-#[derive(Clone)]
-pub(super) enum Slot {
-    Down,
-    Up(Transport, Generation),
-    Closed,
-}
-
-/// Counts the connections of one link, so that an error of an old one is not held against the next.
-pub(super) type Generation = u64;
-
-/// What users have to say to the supervisor.
-#[derive(Default)]
-pub(super) struct Signals {
-    /// An operation was not answered in time.
-    pub(super) suspect: Option<Generation>,
-    /// The server says that it is master no longer.
-    pub(super) deposed: Option<(Generation, NodeError)>,
-    pub(super) close: bool,
 }
 
 impl Link {
@@ -143,24 +53,7 @@ impl Link {
                 "{endpoint} is in this process, there is no connection to it"
             )));
         }
-        let shared = Arc::new(Shared {
-            dialer: Dialer {
-                endpoint: endpoint.clone(),
-                name: format!("klg-lock:{}", options.name).into(),
-                timeout: options.connect_timeout,
-                master: false,
-                mode: options.mode,
-                identify: false,
-            },
-            monitor: Monitor::new(&options.name, endpoint.label()),
-            slot: watch::Sender::new(Slot::Down),
-            signals: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            under_way: Arc::default(),
-            wanted: AtomicBool::new(false),
-            signalled: Notify::new(),
-            options,
-        });
+        let shared = Arc::new(Shared::new(endpoint, options));
         let (first, connected) = oneshot::channel();
         let (ended_sender, ended) = watch::channel(());
         let supervisor = Supervisor::new(shared.clone(), ended_sender);
@@ -209,9 +102,7 @@ impl Link {
 
     /// Connects a lazy link to which nobody sends anything.
     pub(crate) fn want(&self) {
-        if !self.inner.shared.wanted.swap(true, Ordering::AcqRel) {
-            self.inner.shared.signalled.notify_one();
-        }
+        self.inner.shared.want();
     }
 
     /// The client's name.
@@ -355,106 +246,6 @@ impl Link {
     }
 }
 
-/// One operation more, for as long as it lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn one_more(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Shared {
-    /// Whether a lazy link is to connect.
-    pub(super) fn is_demanded(&self) -> bool {
-        self.is_wanted() || self.wanted.load(Ordering::Acquire)
-    }
-
-    /// Whether an operation waits for a connection.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
-    }
-
-    /// The connection, or that there will be none; `None`: there is none now.
-    fn current(&self) -> Option<Result<(Transport, Generation), NodeError>> {
-        match &*self.slot.borrow() {
-            Slot::Up(transport, generation) => Some(Ok((transport.clone(), *generation))),
-            Slot::Closed => Some(Err(closed())),
-            Slot::Down => None,
-        }
-    }
-
-    async fn wait(
-        &self,
-        end: Instant,
-        deadline: Duration,
-    ) -> Result<(Transport, Generation), NodeError> {
-        let _waiting = Counted::one_more(&self.waiting);
-        self.signalled.notify_one();
-        let mut slot = self.slot.subscribe();
-        let arrival = slot.wait_for(|slot| !matches!(slot, Slot::Down));
-        match timeout_at(end, arrival).await {
-            Ok(Ok(slot)) => match &*slot {
-                Slot::Up(transport, generation) => Ok((transport.clone(), *generation)),
-                Slot::Down | Slot::Closed => Err(closed()),
-            },
-            Ok(Err(_)) => Err(closed()),
-            Err(_) => Err(match self.monitor.last_error() {
-                Some(error) => NodeError::new(
-                    error.kind(),
-                    format!("no connection within {deadline:?}: {error}"),
-                )
-                .with_source(error),
-                None => NodeError::new(
-                    NodeErrorKind::Unreachable,
-                    format!("no connection within {deadline:?}"),
-                ),
-            }),
-        }
-    }
-
-    /// Acts on what an answer says of the server itself.
-    fn heed(&self, generation: Generation, code: &str, detail: Option<&str>) {
-        let refusal = Refusal {
-            code,
-            detail: detail.unwrap_or_default(),
-        };
-        if refusal.is_deposed() {
-            let error = server_fault(refusal);
-            self.signal(|signals| signals.deposed = Some((generation, error)));
-        }
-    }
-
-    pub(super) fn signal(&self, say: impl FnOnce(&mut Signals)) {
-        say(&mut lock(&self.signals));
-        self.signalled.notify_one();
-    }
-
-    pub(super) fn take_signals(&self) -> Signals {
-        let mut signals = lock(&self.signals);
-        // Closing is for good.
-        let close = signals.close;
-        std::mem::replace(
-            &mut *signals,
-            Signals {
-                close,
-                ..Signals::default()
-            },
-        )
-    }
-}
-
-fn closed() -> NodeError {
-    NodeError::new(NodeErrorKind::Closed, "the connection has been closed")
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.task.abort();
@@ -467,14 +258,5 @@ impl fmt::Debug for Link {
             .field("name", &self.name())
             .field("health", &self.health())
             .finish()
-    }
-}
-
-impl fmt::Debug for LinkOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LinkOptions")
-            .field("name", &self.name)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }

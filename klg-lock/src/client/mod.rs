@@ -20,9 +20,11 @@ pub(crate) mod layout;
 mod link;
 #[cfg(feature = "cluster")]
 mod masters;
+mod options;
 pub(crate) mod resp;
 #[cfg(feature = "sentinel")]
 mod sentinel;
+mod shared;
 mod stream;
 mod supervisor;
 #[cfg(feature = "cluster")]
@@ -42,9 +44,10 @@ pub(crate) use self::feed::Feed;
 pub(crate) use self::handshake::{Mode, Session};
 pub(crate) use self::health::Monitor;
 pub use self::health::{Health, HealthState};
-pub(crate) use self::link::{Link, LinkOptions, Listener};
+pub(crate) use self::link::Link;
 #[cfg(feature = "cluster")]
 pub(crate) use self::masters::Masters;
+pub(crate) use self::options::{LinkOptions, Listener};
 pub(crate) use self::stream::{Reader, Stream, Writer};
 pub(crate) use self::walk::Walk;
 

@@ -16,7 +16,8 @@ use super::backoff::Backoff;
 use super::batch::Batched;
 use super::dial::Wire;
 use super::fault::crate_fault;
-use super::link::{Generation, Listener, Shared, Slot};
+use super::options::Listener;
+use super::shared::{Generation, Shared, Slot};
 use super::transport::{Ask, One, Transport};
 use crate::error::{NodeError, NodeErrorKind};
 
