@@ -24,7 +24,6 @@ mod core;
 mod direct;
 mod entry;
 mod flight;
-mod front;
 mod judge;
 mod lead;
 mod loading;

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
-use super::local::LocalEntry;
+use super::entry::LocalEntry;
 
 /// Few, so that what they hold does not count beside the bound on all of L1.
 const PLACES: usize = 256;
