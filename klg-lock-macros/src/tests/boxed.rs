@@ -1,9 +1,10 @@
-//! What `async_trait` makes of an `async fn`.
+//! Functions that return a boxed future: what `async_trait` makes of an `async fn`, and aliases.
 
 use expect_test::expect;
 use quote::quote;
 
-use super::check;
+use super::{check, check_kind};
+use crate::attribute::Kind;
 
 #[test]
 fn the_future_is_rewritten_in_place() {
@@ -101,6 +102,51 @@ fn an_alias_of_the_return_type() {
                                 { Ok(()) }
                             },
                             ::klg_lock::private::carry::<_>,
+                        )
+                        .await
+                })
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_boxed_future_whose_type_an_alias_hides() {
+    check_kind(
+        Kind::Cached,
+        quote!("user:{id}"),
+        quote! {
+            fn find(id: u64) -> BoxFuture<'static, Found> { Box::pin(async move { load(id).await }) }
+        },
+        &expect![[r#"
+            fn find(id: u64) -> BoxFuture<'static, Found> {
+                Box::pin(async move {
+                    let __klg_request = {
+                        ::klg_lock::cache::attribute::Request::new(
+                            ::klg_lock::cache::attribute::current("find"),
+                            || ::klg_lock::private::key(&[], &[&"user:", &id]),
+                        )
+                    };
+                    {
+                        #[allow(unused_imports)]
+                        use ::klg_lock::cache::attribute::AnyValue as _;
+                        ::klg_lock::cache::attribute::returns::<
+                            <BoxFuture<'static, Found> as ::core::future::Future>::Output,
+                        >()
+                            .kind()
+                    }
+                        .cached(
+                            __klg_request,
+                            move || async move {
+                                if let ::core::option::Option::Some(__klg_output) = ::core::option::Option::None::<
+                                    _,
+                                > {
+                                    return __klg_output;
+                                }
+                                let _ = &id;
+                                { load(id).await }
+                            },
+                            ::klg_lock::cache::attribute::never,
                         )
                         .await
                 })

@@ -1,9 +1,12 @@
 //! The expansion as people would write it, compared with what is expected.
 
 mod boxed;
-mod cache;
+mod cached;
+mod companion;
 mod lock;
+mod refresh;
 mod refusals;
+mod writes;
 
 use expect_test::Expect;
 use proc_macro2::TokenStream;
