@@ -3,7 +3,7 @@
 //!
 //! A world is made from a seed and runs on tokio's paused clock, so that minutes take milliseconds.
 //! `plan.rs` draws what a world is like, `faults.rs` breaks its servers, `client.rs` uses its locks,
-//! `history.rs` holds what happened against the protocol's invariants.
+//! `history/` holds what happened against the protocol's invariants.
 
 mod client;
 mod faults;

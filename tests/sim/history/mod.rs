@@ -1,5 +1,8 @@
 //! What happened in a world, held against the protocol's invariants as it happens.
 
+mod rules;
+mod tally;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -7,38 +10,8 @@ use std::time::Duration;
 use klg_lock::{LockError, LockHandle};
 use tokio::time::Instant;
 
+pub use self::tally::Tally;
 use super::plan::{Faults, Plan, ms};
-
-/// How often each thing happened, so that a test can tell that its worlds were no desert.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub worlds: u64,
-    pub asked: u64,
-    pub locked: u64,
-    pub contended: u64,
-    pub timed_out: u64,
-    pub unavailable: u64,
-    pub lost: u64,
-    pub cancelled: u64,
-    pub faults: u64,
-    /// The longest time in which nobody held anything while somebody waited and everything worked.
-    pub longest_idle: Duration,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: &Self) {
-        self.worlds += 1;
-        self.asked += other.asked;
-        self.locked += other.locked;
-        self.contended += other.contended;
-        self.timed_out += other.timed_out;
-        self.unavailable += other.unavailable;
-        self.lost += other.lost;
-        self.cancelled += other.cancelled;
-        self.faults += other.faults;
-        self.longest_idle = self.longest_idle.max(other.longest_idle);
-    }
-}
 
 /// One request, from the question to the end of its lock.
 #[derive(Debug)]
@@ -318,98 +291,6 @@ impl Inner {
         if self.violations.len() < 20 {
             self.violations.push(violation);
         }
-    }
-
-    fn overlap(&self, a: usize, b: usize) -> bool {
-        let (a, b) = (&self.requests[a].resources, &self.requests[b].resources);
-        a.iter().any(|resource| b.contains(resource))
-    }
-
-    /// Invariant 1: validity never comes back, so a look at each beginning sees every overlap.
-    fn check_exclusion(&mut self, id: usize) {
-        if self.faults == Faults::Memory {
-            return;
-        }
-        let others: Vec<usize> = self
-            .open
-            .iter()
-            .copied()
-            .filter(|other| *other != id && self.overlap(id, *other))
-            .filter(|other| {
-                let held = &self.requests[*other].held;
-                held.as_ref().is_some_and(|held| held.handle.is_valid())
-            })
-            .collect();
-        for other in others {
-            self.report(format!(
-                "requests {id} (engine {}) and {other} (engine {}) hold the same at once, the other for another {:?}",
-                self.requests[id].engine,
-                self.requests[other].engine,
-                self.requests[other].held.as_ref().map(|held| held.handle.remaining()),
-            ));
-        }
-    }
-
-    /// Invariant 2.
-    fn check_token(&mut self, id: usize, token: u64) {
-        let given_before = self.requests[id].given_before;
-        self.given += 1;
-        for resource in self.requests[id].resources.clone() {
-            let tokens = self.tokens.entry(resource).or_default();
-            let fresh = tokens.all.insert(token);
-            let before = tokens.largest;
-            let before_asking = tokens
-                .given
-                .iter()
-                .rev()
-                .find(|(nth, _)| *nth <= given_before);
-            let before_asking = before_asking.map_or(0, |(_, largest)| *largest);
-            tokens.largest = before.max(token);
-            tokens.given.push((self.given, tokens.largest));
-            if self.counters_lost {
-                continue;
-            }
-            if !fresh {
-                self.report(format!(
-                    "token {token} of resource {resource} was given twice"
-                ));
-            }
-            if token <= before_asking {
-                self.report(format!(
-                    "request {id} got token {token} of resource {resource}, and {before_asking} had been given before it asked"
-                ));
-            } else if token <= before && self.faults != Faults::Memory {
-                self.report(format!(
-                    "request {id} got token {token} of resource {resource} after {before}"
-                ));
-            }
-        }
-    }
-
-    /// Whether any other request, or what it may have left behind, can have been in the way.
-    fn somebody_else(&self, id: usize) -> bool {
-        let request = &self.requests[id];
-        let left = match self.faults {
-            Faults::None => ms(100),
-            Faults::Network | Faults::Memory => self.longest_ttl,
-        };
-        (0..self.requests.len()).any(|other| {
-            let over = self.requests[other].over;
-            other != id
-                && self.overlap(id, other)
-                && over.is_none_or(|over| over + left >= request.asked)
-        })
-    }
-
-    /// How many servers have had something wrong since then.
-    fn failing(&self, since: Instant) -> usize {
-        let failing: HashSet<usize> = self
-            .wrong
-            .iter()
-            .filter(|(_, _, end)| end.is_none_or(|end| end >= since))
-            .map(|(server, _, _)| *server)
-            .collect();
-        failing.len()
     }
 
     fn describe_open(&self) -> String {
