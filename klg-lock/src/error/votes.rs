@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::NodeError;
 
-/// One node's failure inside [`LockError::Unavailable`].
+/// One node's failure inside [`LockError::Unavailable`](crate::LockError::Unavailable).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NodeFault {
@@ -33,7 +33,7 @@ impl NodeFault {
     }
 }
 
-/// The failures behind [`LockError::Unavailable`], one per node that failed.
+/// The failures behind [`LockError::Unavailable`](crate::LockError::Unavailable), one per node that failed.
 #[derive(Clone, Debug)]
 pub struct Votes(pub(crate) Box<[NodeFault]>);
 
