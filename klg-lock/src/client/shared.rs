@@ -1,4 +1,5 @@
-//! What a link's users and its supervisor share: the connection there is, and what they tell each other.
+//! What a link's users and its supervisor share: the connection there is, and what they tell
+//! each other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -33,7 +33,8 @@ impl NodeFault {
     }
 }
 
-/// The failures behind [`LockError::Unavailable`](crate::LockError::Unavailable), one per node that failed.
+/// The failures behind [`LockError::Unavailable`](crate::LockError::Unavailable), one per node
+/// that failed.
 #[derive(Clone, Debug)]
 pub struct Votes(pub(crate) Box<[NodeFault]>);
 

@@ -33,7 +33,8 @@ tokio::task_local! {
 /// ```
 ///
 /// # Errors
-/// [`Error::AlreadyInitialized`] the second time; else those of [`RegistryBuilder::build`](super::RegistryBuilder::build).
+/// [`Error::AlreadyInitialized`] the second time; else those of
+/// [`RegistryBuilder::build`](super::RegistryBuilder::build).
 ///
 /// # Cancel safety
 /// Dropping the future leaves nothing behind; `init` can then be called again.
