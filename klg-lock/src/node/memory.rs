@@ -124,12 +124,14 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
     match request.op {
         Op::Release { .. } => return Ok(release(ks, claim, now)),
         Op::Leave => return Ok(queue::leave(ks, claim)),
+        Op::Call => return Ok(queue::call_first(ks, claim)),
         Op::Stand { life } => return Ok(queue::stand(ks, claim, now, life)),
         Op::Queue {
             ttl,
             reserve,
             life,
             watch,
+            offer: _,
         } => match queue::take_turn(ks, claim, now, life, watch) {
             Some(ahead) => return Ok(ahead),
             None => {
@@ -164,9 +166,12 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
         Op::Extend { ttl, reserve } => (reserve_numbers(ks, claim, now, reserve)?, Some(ttl)),
         Op::Heal { ttl, fence } => (raise(ks, claim, now, Some(fence))?, Some(ttl)),
         Op::Raise { fence } => (raise(ks, claim, now, Some(fence))?, None),
-        Op::Release { .. } | Op::Inspect | Op::Queue { .. } | Op::Stand { .. } | Op::Leave => {
-            (0, None)
-        }
+        Op::Release { .. }
+        | Op::Inspect
+        | Op::Queue { .. }
+        | Op::Stand { .. }
+        | Op::Leave
+        | Op::Call => (0, None),
     };
     if let Some(ttl) = ttl {
         hold(ks, claim, now, ttl);
@@ -186,6 +191,7 @@ fn name(op: Op) -> &'static str {
         Op::Queue { .. } => "queue",
         Op::Stand { .. } => "stand",
         Op::Leave => "leave",
+        Op::Call => "call",
     }
 }
 

@@ -11,8 +11,8 @@ mod redis;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -93,8 +93,7 @@ pub(crate) struct Claim {
     pub(crate) keys: Arc<KeySet>,
     /// The holder value: random bits, then a description of the process.
     pub(crate) value: Box<str>,
-    /// Where the attempt stands in the node's own queue, if it is to be served in order.
-    pub(crate) place: Option<Arc<Place>>,
+    place: OnceLock<Arc<Place>>,
     released: AtomicBool,
 }
 
@@ -107,20 +106,50 @@ pub(crate) struct Place {
     pub(crate) own: Arc<str>,
 }
 
+/// What those who wait for the same resources tell each other by way of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Channels {
+    /// Where this engine is told that one of its waiters was given the lock.
+    pub(crate) given: Arc<str>,
+    /// The beginning of every channel where a process is told that somebody waits for its lock.
+    pub(crate) wanted: Arc<str>,
+    /// How holder values name this process, which is the end of its channel.
+    pub(crate) process: Arc<str>,
+}
+
+/// A node gave a lock to a waiter that had left an offer at its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// The holder value that it was given to.
+    pub(crate) value: Box<str>,
+    /// The end of the reserved range of fencing numbers.
+    pub(crate) end: u64,
+}
+
 impl Claim {
     pub(crate) fn new(keys: Arc<KeySet>, value: impl Into<Box<str>>) -> Self {
         Self {
             keys,
             value: value.into(),
-            place: None,
+            place: OnceLock::new(),
             released: AtomicBool::new(false),
         }
     }
 
     /// The same, in the order of the node's queue.
-    pub(crate) fn queued(mut self, place: &Arc<Place>) -> Self {
-        self.place = Some(Arc::clone(place));
+    pub(crate) fn queued(self, place: &Arc<Place>) -> Self {
+        let _ = self.place.set(Arc::clone(place));
         self
+    }
+
+    /// Where the attempt stands, or stood, in the node's own queue, if it is to be served in order.
+    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
+        self.place.get()
+    }
+
+    /// Others wait for its key in this queue, though it never did: its release is to pass the key on.
+    pub(crate) fn wanted(&self, place: impl FnOnce() -> Arc<Place>) {
+        self.place.get_or_init(place);
     }
 
     /// From here on nothing but the release of this value may be sent, for any reason.
@@ -151,18 +180,23 @@ pub(crate) enum Op {
     Acquire { ttl: Duration, reserve: u64 },
     /// Like `Acquire` of one key, but granted in the order in which places asked first; a place
     /// that is not asked for lives for `life`. `watch`: be told of changes of the lock key as well,
-    /// which only the first of the queue needs. Answers `Granted`, or `Held` with `ahead`.
+    /// which only the first of the queue needs. `offer`: whoever releases the lock may give it to
+    /// this claim for so long, and [`WakeSink::given`] tells; a node that cannot do that leaves it.
+    /// Answers `Granted`, or `Held` with `ahead`.
     Queue {
         ttl: Duration,
         reserve: u64,
         life: Duration,
         watch: bool,
+        offer: Option<Duration>,
     },
     /// Takes or keeps the claim's place in the order of those who wait, and nothing else: where
     /// several nodes vote, one of them keeps the order. Answers `Held` with `ahead`.
     Stand { life: Duration },
     /// Gives the claim's place up. Answers `Granted { end: 0 }`.
     Leave,
+    /// Has the first of those who wait for the claim's key ask. Answers `Granted { end: 0 }`.
+    Call,
     /// Only where all keys carry the value: TTL to `max(remaining, ttl)`, `reserve` more fencing
     /// numbers (0: none, only prolong the fence keys).
     /// Answers `Granted { end }` with the counter, `Held` (another value) or `Missing`.
@@ -174,8 +208,9 @@ pub(crate) enum Op {
     /// Raise the fence counters to at least `fence`, only while all keys carry the value.
     /// Answers `Granted { end }` with the counter, `Held` or `Missing`.
     Raise { fence: u64 },
-    /// Compare and delete, key by key. Repeated after a reconnect until answered or until
-    /// `keep_trying` has passed since it was queued (the TTL: nothing can be left after that).
+    /// Compare and delete, key by key; a claim with a place may pass its key on to the first who
+    /// waits. Repeated after a reconnect until answered or until `keep_trying` has passed since it
+    /// was queued (the TTL: nothing can be left after that).
     /// Answers `Granted { end: 0 }` if all keys carried the value, else `Held` or `Missing`; a
     /// repeat, whose first sending may have been carried out unheard, always the former.
     Release { keep_trying: Duration },
@@ -248,6 +283,15 @@ pub(crate) trait WakeSink: Send + Sync {
     /// [`Node::submit`]: a node in memory wakes in the thread of the submit that caused the push,
     /// so that two engines doing so would wait for each other.
     fn wake(&self, index: usize, key: Option<&str>);
+
+    /// The lock that the waiter at `place` waits for was given to it. The same holds as for `wake`.
+    fn given(&self, place: &str, given: Given);
+
+    /// Somebody has begun to wait for `key`, which this process holds. The same holds as for `wake`.
+    fn wanted(&self, key: &str);
+
+    /// Where to listen for the two; `None`: the order is of no use, since no single node grants.
+    fn channels(&self) -> Option<Channels>;
 }
 
 /// How a node is reached, and for how long it is waited for.

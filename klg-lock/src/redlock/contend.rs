@@ -165,15 +165,28 @@ impl LockRequest {
                 pushed = self.sleep_or_woken(&seat, 1, REFRESH).await?;
                 continue;
             }
+            if let Some(lease) = queued.as_mut().and_then(|it| it.take_given(self.ttl)) {
+                if let Some(queued) = queued.take() {
+                    queued.served();
+                }
+                let now = lease.now();
+                match lease.take_token() {
+                    Some(token) => return self.hold(place, Arc::new(lease), token, now),
+                    None => drop(lease.release(now)),
+                }
+            }
             progress.attempts += 1;
             progress.tries += u32::from(!pushed);
             pushed = false;
             let reserve = core.queues.followers(&seat, core.settings.handover) + 1;
-            let granting = queued.as_ref().filter(|queued| queued.grants());
-            let queue_place = granting.map(|queued| &queued.place);
-            let pending = Pending::new(core, keys, self.ttl, queue_place);
-            let acquire = match granting {
-                Some(queued) => queued.question(self.ttl, reserve),
+            let mut granting = queued.as_mut().filter(|queued| queued.grants());
+            let staying = granting.as_mut().and_then(|queued| queued.take_pending());
+            let pending = staying.unwrap_or_else(|| {
+                let queue_place = granting.as_ref().map(|queued| &queued.place);
+                Pending::new(core, keys, self.ttl, queue_place)
+            });
+            let acquire = match &granting {
+                Some(queued) => queued.question(&self.terms(), reserve),
                 None => Op::Acquire {
                     ttl: self.ttl,
                     reserve,
@@ -217,7 +230,10 @@ impl LockRequest {
                     }
                 }
                 Attempt::Refused(refusal) => {
-                    drop(pending);
+                    match &mut granting {
+                        Some(queued) => queued.stays(pending, began, reserve),
+                        None => drop(pending),
+                    }
                     let busy = busy(&refusal);
                     let again = match (refusal.split, self.wait) {
                         (Split::Sure, Some(_)) => true,

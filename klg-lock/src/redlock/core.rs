@@ -16,7 +16,7 @@ use super::resources::Naming;
 use super::round::{Nodes, Release};
 use super::seat::Seat;
 use super::settings::Settings;
-use crate::node::{Node, WakeSink};
+use crate::node::{Channels, Given, Node, WakeSink};
 
 /// What all `Redlock`s of one engine share.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Core {
     pub(crate) naming: Naming,
     pub(crate) settings: Settings,
     pub(crate) identity: Identity,
+    channels: Channels,
     pub(crate) queues: Queues,
     pub(crate) keeper: Arc<Keeper>,
     closed: AtomicBool,
@@ -51,6 +52,7 @@ impl Core {
             );
         }
         let identity = Identity::new(&settings.service);
+        let channels = naming.channels(identity.process());
         let nodes = Arc::new(Nodes::new(
             nodes,
             clock,
@@ -62,6 +64,7 @@ impl Core {
             naming,
             settings,
             identity,
+            channels,
             queues: Queues::default(),
             keeper,
             closed: AtomicBool::new(false),
@@ -196,6 +199,24 @@ impl WakeSink for Core {
         for lease in self.queues.pushed(index, key) {
             self.keeper.verify(&lease);
         }
+    }
+
+    fn given(&self, place: &str, given: Given) {
+        self.queues.given(place, given);
+    }
+
+    fn wanted(&self, key: &str) {
+        let Some(lease) = self.queues.lease(key) else {
+            return;
+        };
+        if let [_] = lease.claim.keys.keys() {
+            let place = || Arc::new(self.naming.no_place(lease.claim.keys.resource(0)));
+            lease.claim.wanted(place);
+        }
+    }
+
+    fn channels(&self) -> Option<Channels> {
+        (self.nodes.list().len() == 1).then(|| self.channels.clone())
     }
 }
 

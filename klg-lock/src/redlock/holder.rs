@@ -20,16 +20,22 @@ const SHOWN: usize = 80;
 #[derive(Debug)]
 pub(crate) struct Identity {
     description: Box<str>,
+    process: Box<str>,
 }
 
 impl Identity {
     /// `host:pid (service)`.
     pub(crate) fn new(service: &str) -> Self {
-        let host = host_name();
-        let pid = std::process::id();
+        let process = format!("{}:{}", host_name(), std::process::id());
         Self {
-            description: format!("{host}:{pid} ({service})").into(),
+            description: format!("{process} ({service})").into(),
+            process: process.into(),
         }
+    }
+
+    /// What its values begin with behind the random part: `host:pid`.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
     }
 
     /// A value for one attempt: 128 random bits, the description, and the time in milliseconds.

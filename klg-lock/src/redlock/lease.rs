@@ -20,6 +20,10 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 /// Shortest pause between two tries of an extension that could not be decided.
 const MIN_RETRY: Duration = Duration::from_millis(20);
 
+/// A holder that has kept a lock for so long is one that stays. Most of those who get a busy lock are
+/// done by then, and need no extension.
+const STAY: Duration = Duration::from_millis(5);
+
 /// Longest such pause.
 const MAX_RETRY: Duration = Duration::from_secs(2);
 
@@ -45,6 +49,8 @@ struct State {
     holder: Weak<Hold>,
     /// The nodes said that it is over.
     gone: bool,
+    /// A node gave it for a short time, without a question, and told nobody else.
+    provisional: bool,
     since: Moment,
     handovers: u32,
 }
@@ -101,6 +107,7 @@ impl Lease {
             scheduled: None,
             holder: Weak::new(),
             gone: false,
+            provisional: false,
             since,
             handovers: 0,
         };
@@ -110,6 +117,13 @@ impl Lease {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(state),
         }
+    }
+
+    /// As a node gives it to a waiter: for a short time, so that a waiter that hears of it no more is
+    /// soon passed over. A holder that stays has it extended at once.
+    pub(crate) fn provisional(self) -> Self {
+        lock(&self.state).provisional = true;
+        self
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -162,7 +176,10 @@ impl Lease {
         state.holder = Arc::downgrade(hold);
         state.renew_at = hold
             .renewal(state.valid_until)
-            .map(|_| renewal(now, state.valid_until));
+            .map(|_| match state.provisional {
+                true => now + STAY,
+                false => renewal(now, state.valid_until),
+            });
         if state.gone {
             // Nobody was there to be told.
             return now;
@@ -220,15 +237,20 @@ impl Lease {
         reserve: u64,
         mut decided: impl FnMut(Result<(), NotExtended>, Option<Moment>) + Send,
     ) {
-        let (known_end, left) = {
+        let (known_end, left, provisional) = {
             let now = self.now();
             let mut state = lock(&self.state);
             // Before anything is sent: a node may carry it out and the answer get lost.
             state.gone_by = state.gone_by.max(now + ttl);
-            (state.tokens.end(), state.gone_by.since(now))
+            let provisional = std::mem::take(&mut state.provisional);
+            (state.tokens.end(), state.gone_by.since(now), provisional)
         };
         let apply = |extension| {
             let result = self.apply(extension, ttl);
+            if provisional {
+                // Whoever is the first now has to watch the key, should it be deleted by hand.
+                self.nodes.call_first(&self.claim);
+            }
             let look = {
                 let state = lock(&self.state);
                 state.holder.upgrade().map(|hold| state.next_look(&hold))

@@ -11,19 +11,27 @@ use std::time::Duration;
 
 use rand::Rng;
 
+use super::clock::Moment;
 use super::core::Core;
+use super::fence::TokenRange;
 use super::guard::Lock;
+use super::lease::Lease;
 use super::progress::Progress;
 use super::request::LockRequest;
 use super::round::Refusal;
-use super::seat::{Call, Seat};
-use super::standing::Standing;
+use super::seat::{Call, Seat, Terms};
+use super::standing::{Pending, Standing};
+use super::validity::validity;
 use crate::error::LockError;
 use crate::node::{Claim, KeySet, LockKey, Op, Place};
 
 /// How long a place outlives its waiter's last question: the bound within which a waiter whose
 /// process died is passed over.
 const PLACE_LIFE: Duration = Duration::from_millis(2_500);
+
+/// For how long the lock is given to a waiter that has not asked for it just then. Longer than a
+/// waiter sleeps, and no longer than one that died is waited for.
+const GIVEN_FOR: Duration = PLACE_LIFE;
 
 /// How often a waiter asks at least, which keeps its place alive: three times in its life.
 pub(super) const REFRESH: Duration = Duration::from_millis(800);
@@ -73,7 +81,17 @@ pub(super) struct Queued<'a> {
     watch: bool,
     /// Its last question for the place, which must not come after the place was given up.
     standing: Option<Arc<Claim>>,
+    /// What it asked for where others grant it the lock while it sleeps.
+    asked: Option<Asked<'a>>,
     served: bool,
+}
+
+/// A question that was refused, and whose claim stays at its place.
+struct Asked<'a> {
+    pending: Pending<'a>,
+    /// Before it was sent. Nothing was given before that.
+    at: Moment,
+    reserve: u64,
 }
 
 impl<'a> Queued<'a> {
@@ -96,6 +114,7 @@ impl<'a> Queued<'a> {
             index: 0,
             watch: false,
             standing: None,
+            asked: None,
             served: false,
         };
         for key in keys.keys() {
@@ -110,13 +129,48 @@ impl<'a> Queued<'a> {
         self.seat.set_watching(watch);
     }
 
-    pub(super) fn question(&self, ttl: Duration, reserve: u64) -> Op {
+    /// What it asks. Without auto-extension, a lock has to be good for all of its TTL from the start;
+    /// a short TTL would be over before a waiter that sleeps has noticed.
+    pub(super) fn question(&self, terms: &Terms, reserve: u64) -> Op {
+        let may_be_given = terms.auto_extend && terms.ttl >= GIVEN_FOR;
         Op::Queue {
-            ttl,
+            ttl: terms.ttl,
             reserve,
             life: PLACE_LIFE,
             watch: self.watch,
+            offer: may_be_given.then_some(GIVEN_FOR),
         }
+    }
+
+    /// The claim to ask with: the one that stands at the place already, if there is one.
+    pub(super) fn take_pending(&mut self) -> Option<Pending<'a>> {
+        self.asked.take().map(|asked| asked.pending)
+    }
+
+    /// Refused, and from now on to be given the lock when its turn comes.
+    pub(super) fn stays(&mut self, pending: Pending<'a>, at: Moment, reserve: u64) {
+        self.asked = Some(Asked {
+            pending,
+            at,
+            reserve,
+        });
+    }
+
+    /// The lock, if it was given to the claim at this place, and is good for some time yet.
+    pub(super) fn take_given(&mut self, ttl: Duration) -> Option<Lease> {
+        let given = self.core.queues.take_given(&self.place.own)?;
+        let asked = self.asked.as_ref()?;
+        let nodes = &self.core.nodes;
+        let valid_until = asked.at + validity(GIVEN_FOR, nodes.drift_factor)?;
+        let at = nodes.clock.now();
+        if *given.value != *asked.pending.claim.value || at >= valid_until {
+            // Asking again, it is told that it has it, if it has.
+            return None;
+        }
+        let tokens = TokenRange::ending_at(given.end, asked.reserve);
+        let claim = self.take_pending()?.keep();
+        let lease = Lease::new(claim, Arc::clone(nodes), ttl, at, valid_until, tokens);
+        Some(lease.provisional())
     }
 
     /// For how long to wait for a push after a refusal. `None`: ask again at once, since the

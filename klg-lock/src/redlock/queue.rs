@@ -11,7 +11,7 @@ use super::guard::Hold;
 use super::lease::Lease;
 use super::seat::{Busy, Seat, Terms, Turn};
 use crate::error::Votes;
-use crate::node::KeySet;
+use crate::node::{Given, KeySet};
 use crate::sync::lock;
 
 /// How many of those who stand in a node's queue for one key ask when this process releases it.
@@ -29,8 +29,16 @@ struct Inner {
     /// Seats that wait in a node's own queue, by lock key, in the order in which they came.
     queued: HashMap<Arc<str>, VecDeque<Arc<Seat>>>,
     /// The same seats, by their places.
-    places: HashMap<Arc<str>, Arc<Seat>>,
+    places: HashMap<Arc<str>, Placed>,
     closed: bool,
+}
+
+/// A seat that waits in a node's own queue.
+#[derive(Debug)]
+struct Placed {
+    seat: Arc<Seat>,
+    /// The lock, as the node gave it to whom it may still be.
+    given: Option<Given>,
 }
 
 #[derive(Debug, Default)]
@@ -187,8 +195,8 @@ impl Queues {
                         drop(seat.pushed_by(index));
                     }
                 }
-                if let Some(seat) = inner.places.get(key) {
-                    drop(seat.pushed_by(index));
+                if let Some(placed) = inner.places.get(key) {
+                    drop(placed.seat.pushed_by(index));
                 }
                 inner
                     .lines
@@ -201,20 +209,50 @@ impl Queues {
         }
     }
 
+    /// What this process holds `key` by.
+    pub(crate) fn lease(&self, key: &str) -> Option<Arc<Lease>> {
+        let inner = lock(&self.inner);
+        let front = inner.lines.get(key)?.seats.front()?;
+        match &*lock(&front.turn) {
+            Turn::Holding(hold) => hold.upgrade().map(|hold| Arc::clone(hold.lease())),
+            Turn::Given(lease) => Some(Arc::clone(lease)),
+            _ => None,
+        }
+    }
+
     /// Enters a seat that waits for `key` in a node's own queue, at `place`.
     pub(crate) fn queue_up(&self, key: &Arc<str>, place: &Arc<str>, seat: &Arc<Seat>) {
         let mut inner = lock(&self.inner);
         seat.set_watching(false);
         let queued = inner.queued.entry(Arc::clone(key)).or_default();
         queued.push_back(Arc::clone(seat));
-        inner.places.insert(Arc::clone(place), Arc::clone(seat));
+        let placed = Placed {
+            seat: Arc::clone(seat),
+            given: None,
+        };
+        inner.places.insert(Arc::clone(place), placed);
+    }
+
+    /// A node gave the lock to the waiter at `place`.
+    pub(crate) fn given(&self, place: &str, given: Given) {
+        let mut inner = lock(&self.inner);
+        // Who has left meanwhile has released it, too.
+        if let Some(placed) = inner.places.get_mut(place) {
+            placed.given = Some(given);
+            drop(placed.seat.pushed_by(0));
+        }
+    }
+
+    /// What was given to the waiter at `place`, once.
+    pub(crate) fn take_given(&self, place: &str) -> Option<Given> {
+        lock(&self.inner).places.get_mut(place)?.given.take()
     }
 
     /// Takes a seat out again, and has the first one left ask: nodes do not push to a client what
     /// it changed itself.
     pub(crate) fn queue_off(&self, key: &Arc<str>, place: &Arc<str>) {
         let mut inner = lock(&self.inner);
-        let Some(seat) = inner.places.remove(place) else {
+        let Some(Placed { seat, .. }) = inner.places.remove(place) else {
             return;
         };
         let Some(queued) = inner.queued.get_mut(key) else {

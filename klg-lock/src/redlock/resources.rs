@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use rand::Rng;
+
 use super::fence::{fence_key, queue_key};
 use crate::error::LockError;
-use crate::node::{KeySet, LockKey, Place};
+use crate::node::{Channels, KeySet, LockKey, Place};
 use crate::slot::key_slot;
 
 /// Longest resource name in bytes. Keys this long already cost more than the lock itself.
@@ -116,6 +118,24 @@ impl Naming {
         Place {
             own: Arc::from(format!("{queue}:{id:016x}")),
             queue,
+        }
+    }
+
+    /// The queue for one resource, to who has never stood in it.
+    pub(crate) fn no_place(&self, resource: &str) -> Place {
+        Place {
+            own: "".into(),
+            queue: queue_key(&self.prefix, &self.namespace, resource),
+        }
+    }
+
+    /// The channels of a process, and of one engine in it.
+    pub(crate) fn channels(&self, process: &str) -> Channels {
+        let id = rand::rng().next_u64();
+        Channels {
+            given: format!("{}given:{id:016x}", self.prefix).into(),
+            wanted: format!("{}wanted:", self.prefix).into(),
+            process: process.into(),
         }
     }
 

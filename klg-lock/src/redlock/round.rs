@@ -147,7 +147,8 @@ impl Nodes {
     /// Acquire, by `op`, as of `start`, which is now: asks every node at once, and has a quorum store the largest fencing number.
     ///
     /// What was granted to an attempt that failed is released before this returns. The caller has
-    /// to release the claim when it drops this future, or the lock it got.
+    /// to release the claim when it drops this future, or the lock it got, or a claim with a place
+    /// that was refused and stays there.
     pub(crate) async fn acquire(
         &self,
         claim: &Arc<Claim>,
@@ -160,7 +161,10 @@ impl Nodes {
         let attempt = self
             .try_acquire(claim, op, ttl, reserve, start, &mut clean)
             .await;
-        if !matches!(attempt, Attempt::Acquired { .. }) {
+        // In the order of a node, a claim stays where it is from one question to the next.
+        let refused = matches!(attempt, Attempt::Refused(_)) && clean.iter().all(|clean| *clean);
+        let stays = refused && claim.place().is_some();
+        if !stays && !matches!(attempt, Attempt::Acquired { .. }) {
             claim.mark_released();
             // Granted, late and failed alike; a node that refused holds nothing of this value.
             for (index, _) in clean.iter().enumerate().filter(|(_, clean)| !**clean) {
@@ -436,6 +440,11 @@ impl Nodes {
     /// Gives up a claim's place in the order that one node keeps; queued when this returns.
     pub(crate) fn leave(&self, index: usize, claim: &Arc<Claim>) {
         drop(self.ask(index, claim, Op::Leave));
+    }
+
+    /// Has the first of those who wait for a claim's key ask.
+    pub(crate) fn call_first(&self, claim: &Arc<Claim>) {
+        drop(self.ask(0, claim, Op::Call));
     }
 
     /// Asks every node who holds the first key of the claim.

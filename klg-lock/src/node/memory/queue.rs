@@ -15,7 +15,7 @@ pub(super) fn take_turn(
     life: Duration,
     watch: bool,
 ) -> Option<Vote> {
-    let place = claim.place.as_ref()?;
+    let place = claim.place()?;
     let (queue, moved) = living(ks, place, now);
     let occupied = match look(ks, claim, now) {
         Standing::Own => return None,
@@ -40,7 +40,7 @@ pub(super) fn take_turn(
 
 /// Takes or keeps the claim's place, whatever becomes of the key.
 pub(super) fn stand(ks: &mut Keyspace, claim: &Claim, now: Micros, life: Duration) -> Vote {
-    let ahead = claim.place.as_ref().map(|place| {
+    let ahead = claim.place().map(|place| {
         let (queue, moved) = living(ks, place, now);
         enter(ks, place, queue, moved, now, life)
     });
@@ -98,7 +98,7 @@ fn enter(
 
 /// The claim was granted: its place is free, and the next one is told that it is the first.
 pub(super) fn served(ks: &mut Keyspace, claim: &Claim, now: Micros) {
-    let Some(place) = &claim.place else { return };
+    let Some(place) = claim.place() else { return };
     let first = remove(ks, place, now);
     call(ks, first.as_ref(), now);
 }
@@ -106,10 +106,20 @@ pub(super) fn served(ks: &mut Keyspace, claim: &Claim, now: Micros) {
 /// Gives the claim's place up.
 pub(super) fn leave(ks: &mut Keyspace, claim: &Claim) -> Vote {
     let now = ks.clock.now();
-    if let Some(place) = &claim.place {
+    if let Some(place) = claim.place() {
         let was_first = queue(ks, &place.queue, now).first() == Some(&place.own);
         let first = remove(ks, place, now);
         call(ks, first.as_ref().filter(|_| was_first), now);
+    }
+    Vote::Granted { end: 0 }
+}
+
+/// Has the first who waits ask.
+pub(super) fn call_first(ks: &mut Keyspace, claim: &Claim) -> Vote {
+    let now = ks.clock.now();
+    if let Some(place) = claim.place() {
+        let (queue, _) = living(ks, place, now);
+        call(ks, queue.first(), now);
     }
     Vote::Granted { end: 0 }
 }

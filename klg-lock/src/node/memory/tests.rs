@@ -73,6 +73,14 @@ impl WakeSink for Pushes {
     fn wake(&self, index: usize, key: Option<&str>) {
         lock(&self.0).push((index, key.map(Into::into)));
     }
+
+    fn given(&self, _: &str, _: crate::node::Given) {}
+
+    fn wanted(&self, _: &str) {}
+
+    fn channels(&self) -> Option<crate::node::Channels> {
+        None
+    }
 }
 
 #[tokio::test(start_paused = true)]

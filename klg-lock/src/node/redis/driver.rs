@@ -65,9 +65,15 @@ impl Driver {
             let again = self.before.replace(session).is_some();
             let lane = self.lane.clone();
             let mut live = Live::new(&lane, stream, inbox, self.ping_interval);
-            let left = lane
-                .state()
-                .connected(live.writer(), Instant::now() + lane.deadline);
+            let overdue = Instant::now() + lane.deadline;
+            let left = {
+                let mut state = lane.state();
+                state.connected(live.writer());
+                // What waited for a connection goes first.
+                let left = state.send_parked(overdue);
+                lane.listen(&mut state, overdue);
+                left
+            };
             for job in left {
                 job.answer(Err(overtaken()));
             }

@@ -88,6 +88,8 @@ pub(super) enum What {
     Ping(Instant),
     /// What comes before a job, and is of no interest by itself.
     Asking,
+    /// Answered by a push where it succeeds.
+    Subscribe,
 }
 
 impl What {
@@ -95,7 +97,7 @@ impl What {
         match self {
             Self::Job(job) | Self::Plain(job, _) => std::slice::from_ref(job),
             Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => &[],
+            Self::Ping(_) | Self::Asking | Self::Subscribe => &[],
         }
     }
 
@@ -103,7 +105,7 @@ impl What {
         match self {
             Self::Job(job) | Self::Plain(job, _) => std::slice::from_mut(job),
             Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => &mut [],
+            Self::Ping(_) | Self::Asking | Self::Subscribe => &mut [],
         }
     }
 
@@ -111,7 +113,7 @@ impl What {
         match self {
             Self::Job(job) | Self::Plain(job, _) => vec![job],
             Self::Many(jobs) => jobs,
-            Self::Ping(_) | Self::Asking => Vec::new(),
+            Self::Ping(_) | Self::Asking | Self::Subscribe => Vec::new(),
         }
     }
 }

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::job::{Answered, Entry, Job, Redirection, What};
 use super::prolonged::Prolonged;
-use super::script::{self, Form, Known, Plain};
+use super::script::{self, Form, Known, News, Open, Plain};
 use crate::client::resp::Frame;
 use crate::client::{Monitor, Writer, resp};
 use crate::error::{NodeError, NodeErrorKind};
-use crate::node::{Op, Reply, Request, WakeSink};
+use crate::node::{Channels, Op, Reply, Request, WakeSink};
 use crate::sync::lock;
 
 /// What the callers and the lane's task share.
@@ -59,6 +59,18 @@ pub(super) struct State {
     demanded: bool,
     prolonged: Prolonged,
     known: Known,
+    hearing: Hearing,
+    /// How many connections there were, which tells their channels apart.
+    connections: u64,
+}
+
+/// Whether the server tells, on this connection, what becomes of the locks that are waited for.
+#[derive(Debug)]
+enum Hearing {
+    /// Not asked, or refused.
+    No,
+    Asked(Open),
+    Yes(Open),
 }
 
 pub(super) enum Phase {
@@ -131,6 +143,8 @@ impl Lane {
                 demanded: false,
                 prolonged: Prolonged::new(),
                 known: Known::default(),
+                hearing: Hearing::No,
+                connections: 0,
             }),
         }
     }
@@ -141,6 +155,19 @@ impl Lane {
 
     pub(super) fn attach(&self, index: usize, sink: Weak<dyn WakeSink>) {
         let _ = self.sink.set((index, sink));
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Up) {
+            self.listen(&mut state, Instant::now() + self.deadline);
+        }
+    }
+
+    /// Asks to be told what becomes of the locks that are waited for, once for each connection.
+    pub(super) fn listen(&self, state: &mut State, overdue: Instant) {
+        let sink = self.sink.get().and_then(|(_, sink)| sink.upgrade());
+        let channels = sink.and_then(|sink| sink.channels());
+        if let Some(channels) = channels.filter(|_| self.pushes()) {
+            state.subscribe(&channels, overdue);
+        }
     }
 
     pub(super) fn wake(&self, key: Option<&str>) {
@@ -148,6 +175,15 @@ impl Lane {
             && let Some(sink) = sink.upgrade()
         {
             sink.wake(*index, key);
+        }
+    }
+
+    pub(super) fn tell(&self, news: News<'_>) {
+        let sink = self.sink.get().and_then(|(_, sink)| sink.upgrade());
+        match (sink, news) {
+            (Some(sink), News::Given(place, given)) => sink.given(place, given),
+            (Some(sink), News::Wanted(key)) => sink.wanted(key),
+            (None, _) => {}
         }
     }
 
@@ -207,6 +243,8 @@ impl State {
         if let (Op::Acquire { .. }, [key]) = (job.request.op, job.request.claim.keys.keys()) {
             job.form.prolong = self.prolonged.is_due(&key.fence);
         }
+        // Where slots move, what waits for a key may be elsewhere.
+        job.form.passes = self.shares_calls && script::is_queued(&job.request);
         let busy = !self.in_flight.is_empty() || !self.gathered.is_empty() || self.burst > 1;
         if busy && self.plain(&job).is_some() {
             self.gathered.push(job);
@@ -233,13 +271,51 @@ impl State {
             script::encode_plain_acquire(&mut self.out, &job.request);
             return self.expect(What::Plain(job, None), overdue);
         }
-        job.form.whole |= self.known.lacks(&job.request);
+        job.form.whole |= self.known.lacks(&job.request, job.form);
         if job.form.asking {
             resp::command(&mut self.out, &[b"ASKING"]);
             self.expect(What::Asking, overdue);
         }
-        script::encode(&mut self.out, &job.request, job.form);
+        let open = match &self.hearing {
+            Hearing::Yes(open) => Some(open),
+            Hearing::No | Hearing::Asked(_) => None,
+        };
+        script::encode(&mut self.out, &job.request, job.form, open);
         self.expect(What::Job(job), overdue);
+    }
+
+    /// Asks to be told what becomes of the locks that are waited for.
+    fn subscribe(&mut self, channels: &Channels, overdue: Instant) {
+        // Where slots move, what waits for a key may be elsewhere.
+        if !self.shares_calls || !matches!(self.hearing, Hearing::No) {
+            return;
+        }
+        let given = format!("{}:{}", channels.given, self.connections);
+        let wanted = format!("{}{}", channels.wanted, channels.process);
+        let names: [&[u8]; 3] = [b"SUBSCRIBE", given.as_bytes(), wanted.as_bytes()];
+        resp::command(&mut self.out, &names);
+        self.hearing = Hearing::Asked(Open {
+            given: given.into(),
+            wanted: Arc::clone(&channels.wanted),
+        });
+        self.expect(What::Subscribe, overdue);
+    }
+
+    /// The server has confirmed a subscription: the first of its two pushes comes instead of a reply.
+    pub(super) fn subscribed(&mut self) {
+        let before = std::mem::replace(&mut self.hearing, Hearing::No);
+        self.hearing = match before {
+            Hearing::Asked(open) => {
+                self.in_flight.pop_front();
+                Hearing::Yes(open)
+            }
+            later => later,
+        };
+    }
+
+    /// The server has refused it: who waits is woken, and asks.
+    pub(super) fn not_subscribed(&mut self) {
+        self.hearing = Hearing::No;
     }
 
     /// Encodes what has gathered, less what was released meanwhile: the releases first, which can
@@ -379,7 +455,7 @@ impl State {
             }
             match entry.what {
                 What::Ping(_) => return Silence::Ping,
-                What::Job(_) | What::Plain(..) | What::Many(_) | What::Asking => {
+                What::Job(_) | What::Plain(..) | What::Many(_) | What::Asking | What::Subscribe => {
                     silence = Silence::Job;
                 }
             }
@@ -433,8 +509,10 @@ impl State {
         self.parked.push_back(job);
     }
 
-    /// A connection is there: what waited for one goes first. Returns what may not be sent any more.
-    pub(super) fn connected(&mut self, writer: Arc<Writer>, overdue: Instant) -> Vec<Job> {
+    /// A connection is there.
+    pub(super) fn connected(&mut self, writer: Arc<Writer>) {
+        self.connections += 1;
+        self.hearing = Hearing::No;
         self.writer = Some(writer);
         self.phase = Phase::Up;
         self.demanded = false;
@@ -442,7 +520,6 @@ impl State {
         // The server may be another one, or may have lost what it knew.
         self.prolonged.clear();
         self.forget_scripts();
-        self.send_parked(overdue)
     }
 
     /// Sends what was kept for later. Returns what may not be sent any more.

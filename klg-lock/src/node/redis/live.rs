@@ -186,7 +186,13 @@ impl<'a> Live<'a> {
         let mut state = self.lane.state();
         loop {
             match self.inbox.next() {
-                Ok(Some(Frame::Push(items))) => pushed.push(items),
+                Ok(Some(Frame::Push(items))) => {
+                    // In the place of an answer.
+                    if kind(&items) == Some("subscribe") {
+                        state.subscribed();
+                    }
+                    pushed.push(items);
+                }
                 Ok(Some(frame)) => match state.answered(frame) {
                     Answered::Whole(entry, frame) => answered.push((entry, frame)),
                     Answered::Half => {}
@@ -216,6 +222,8 @@ impl<'a> Live<'a> {
             // What the waiters asked meanwhile has failed.
             self.lane.wake(None);
         }
+        // What was given first: who has the lock need not ask for it because its key changed.
+        pushed.sort_by_key(|items| kind(items) != Some("message"));
         for items in pushed {
             self.push(&items);
         }
@@ -226,6 +234,7 @@ impl<'a> Live<'a> {
                 What::Many(jobs) => self.answer_many(jobs, frame),
                 What::Ping(sent) => self.lane.monitor.measured(sent.elapsed()),
                 What::Asking => {}
+                What::Subscribe => self.lane.state().not_subscribed(),
             }
         }
         self.answered = answered;
@@ -389,19 +398,19 @@ impl<'a> Live<'a> {
     }
 
     fn push(&self, items: &[Frame]) {
-        let [kind, payload, ..] = items else {
-            return;
-        };
-        if kind.text() != Some("invalidate") {
-            return;
-        }
-        match payload {
-            Frame::List(keys) => {
+        match (kind(items), items) {
+            (Some("invalidate"), [_, Frame::List(keys), ..]) => {
                 for key in keys.iter().filter_map(Frame::text) {
                     self.lane.wake(Some(key));
                 }
             }
-            _ => self.lane.wake(None),
+            (Some("invalidate"), [_, _, ..]) => self.lane.wake(None),
+            (Some("message"), [_, _, told]) => {
+                if let Some(news) = told.text().and_then(script::news) {
+                    self.lane.tell(news);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -472,6 +481,11 @@ impl<'a> Live<'a> {
             self.timer.as_mut().reset(at.into());
         }
     }
+}
+
+/// What a push tells of.
+fn kind(items: &[Frame]) -> Option<&str> {
+    items.first().and_then(Frame::text)
 }
 
 fn silent(deadline: Duration) -> NodeError {

@@ -1,12 +1,13 @@
 //! The Lua scripts, and how a request becomes a command.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
 
 use crate::client::resp;
 use crate::error::{NodeError, NodeErrorKind};
-use crate::node::{LockKey, Op, Place, Request};
+use crate::node::{Given, LockKey, Op, Place, Request};
 
 /// A script and the hash Redis knows it by.
 struct Script {
@@ -55,6 +56,8 @@ scripts! {
     7 RELEASE_MANY = "release_many.lua";
     8 INSPECT = "inspect.lua";
     9 STAND = "line.lua", "stand.lua";
+    10 PASS = "line.lua", "pass.lua";
+    11 CALL = "line.lua", "call.lua";
 }
 
 /// The scripts a server has been sent, one bit each.
@@ -66,8 +69,8 @@ pub(super) struct Known(u16);
 
 impl Known {
     /// Whether the script for a request has to be sent whole; from then on it is known.
-    pub(super) fn lacks(&mut self, request: &Request) -> bool {
-        self.learn(script_of(request))
+    pub(super) fn lacks(&mut self, request: &Request, form: Form) -> bool {
+        self.learn(script_of(request, form))
     }
 
     /// The same for the script for many releases.
@@ -104,12 +107,16 @@ pub(super) struct Form {
     pub(super) alone: bool,
     /// With `ASKING` before it: the slot is on its way to this server.
     pub(super) asking: bool,
+    /// A lock that is released goes to the first who waits for it.
+    pub(super) passes: bool,
 }
 
 /// The script that carries a request out.
-fn script_of(request: &Request) -> &'static Script {
-    let queued = request.claim.place.is_some() && request.claim.keys.keys().len() == 1;
+fn script_of(request: &Request, form: Form) -> &'static Script {
+    let queued = is_queued(request);
     match request.op {
+        Op::Release { .. } if queued && form.passes => &PASS,
+        Op::Call if queued => &CALL,
         Op::Queue { .. } if queued => &QUEUE,
         Op::Leave if queued => &LEAVE,
         Op::Stand { .. } if queued => &STAND,
@@ -119,14 +126,21 @@ fn script_of(request: &Request) -> &'static Script {
         Op::Heal { .. } => &HEAL,
         Op::Raise { .. } => &RAISE,
         Op::Release { .. } => &RELEASE,
-        Op::Inspect | Op::Leave | Op::Stand { .. } => &INSPECT,
+        Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => &INSPECT,
     }
 }
 
+/// Whether a request is about a place in the order of those who wait.
+pub(super) fn is_queued(request: &Request) -> bool {
+    request.claim.place().is_some() && request.claim.keys.keys().len() == 1
+}
+
 /// Appends the command for a request.
-pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
-    if let (Some(place), Some(key)) = (&request.claim.place, request.claim.keys.keys().first())
-        && encode_queued(out, request, form, place, key)
+///
+/// `open`: what is given to this client while it waits is told there.
+pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form, open: Option<&Open>) {
+    if let (Some(place), [key]) = (request.claim.place(), request.claim.keys.keys())
+        && encode_queued(out, request, form, place, key, open)
     {
         return;
     }
@@ -149,16 +163,16 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form) {
         Op::Queue { ttl, reserve, .. } => {
             (true, [Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)])
         }
-        Op::Release { .. } | Op::Inspect | Op::Leave | Op::Stand { .. } => (false, none),
+        Op::Release { .. } | Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => (false, none),
     };
     let keys = match request.op {
-        Op::Inspect | Op::Leave | Op::Stand { .. } => keys.get(..1).unwrap_or_default(),
+        Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => keys.get(..1).unwrap_or_default(),
         _ => keys,
     };
     let key_count = keys.len() * if counters { 2 } else { 1 };
     let numbers = numbers.iter().flatten();
     resp::start(out, 3 + key_count + 1 + numbers.clone().count());
-    script_of(request).name(out, form);
+    script_of(request, form).name(out, form);
     resp::integer(out, u64::try_from(key_count).unwrap_or(u64::MAX));
     for key in keys {
         resp::argument(out, key.lock.as_bytes());
@@ -181,6 +195,7 @@ fn encode_queued(
     form: Form,
     place: &Place,
     key: &LockKey,
+    open: Option<&Open>,
 ) -> bool {
     let value = request.claim.value.as_bytes();
     match request.op {
@@ -189,12 +204,15 @@ fn encode_queued(
             reserve,
             life,
             watch,
+            offer,
         } => {
+            let told = offer.zip(open);
             // A slot on its way to this server: it cannot tell that the lock key is still at the
             // other one unless the key is named.
             let watch = watch || form.asking;
-            resp::start(out, 3 + 1 + usize::from(watch) + 7);
-            script_of(request).name(out, form);
+            let optional = usize::from(watch) + 2 * usize::from(told.is_some());
+            resp::start(out, 3 + 1 + 7 + optional);
+            script_of(request, form).name(out, form);
             resp::integer(out, 1 + u64::from(watch));
             resp::argument(out, place.own.as_bytes());
             if watch {
@@ -207,10 +225,32 @@ fn encode_queued(
             resp::argument(out, key.fence.as_bytes());
             resp::argument(out, place.queue.as_bytes());
             resp::integer(out, millis_up(life));
+            if let Some((grant, open)) = told {
+                let carried = carried(grant, reserve, &open.given, &request.claim.value);
+                resp::argument(out, carried.as_bytes());
+                resp::argument(out, open.wanted.as_bytes());
+            }
+        }
+        Op::Release { .. } if form.passes => {
+            resp::start(out, 3 + 5);
+            script_of(request, form).name(out, form);
+            resp::integer(out, 0);
+            resp::argument(out, value);
+            resp::argument(out, key.lock.as_bytes());
+            resp::argument(out, key.fence.as_bytes());
+            resp::argument(out, place.queue.as_bytes());
+            resp::argument(out, place.own.as_bytes());
+        }
+        Op::Call => {
+            resp::start(out, 3 + 2);
+            script_of(request, form).name(out, form);
+            resp::integer(out, 0);
+            resp::argument(out, value);
+            resp::argument(out, place.queue.as_bytes());
         }
         Op::Stand { life } => {
             resp::start(out, 3 + 1 + 3);
-            script_of(request).name(out, form);
+            script_of(request, form).name(out, form);
             resp::integer(out, 1);
             resp::argument(out, place.own.as_bytes());
             resp::argument(out, value);
@@ -218,16 +258,59 @@ fn encode_queued(
             resp::integer(out, millis_up(life));
         }
         Op::Leave => {
-            resp::start(out, 3 + 1 + 2);
-            script_of(request).name(out, form);
+            resp::start(out, 3 + 1 + if form.passes { 4 } else { 2 });
+            script_of(request, form).name(out, form);
             resp::integer(out, 1);
             resp::argument(out, place.own.as_bytes());
             resp::argument(out, value);
             resp::argument(out, place.queue.as_bytes());
+            if form.passes {
+                resp::argument(out, key.lock.as_bytes());
+                resp::argument(out, key.fence.as_bytes());
+            }
         }
         _ => return false,
     }
     true
+}
+
+/// What a place carries by which the lock can be given to its waiter: see `line.lua`.
+fn carried(grant: Duration, reserve: u64, channel: &str, value: &str) -> String {
+    let (grant, reserve) = (millis_up(grant), reserve.max(1));
+    format!("{grant} {reserve} {} {channel}{value}", channel.len())
+}
+
+/// The channels of one connection that the server has opened.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Its own.
+    pub(super) given: Box<str>,
+    /// The beginning of those of all processes.
+    pub(super) wanted: Arc<str>,
+}
+
+/// What is told on a channel.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News<'a> {
+    /// The waiter at a place has the lock: `given {end} {length of the place} {place}{value}`.
+    Given(&'a str, Given),
+    /// Somebody waits for a lock key of this process: `wanted {key}`.
+    Wanted(&'a str),
+}
+
+pub(super) fn news(told: &str) -> Option<News<'_>> {
+    if let Some(key) = told.strip_prefix("wanted ") {
+        return Some(News::Wanted(key));
+    }
+    let told = told.strip_prefix("given ")?;
+    let (end, told) = told.split_once(' ')?;
+    let (length, told) = told.split_once(' ')?;
+    let (place, value) = told.split_at_checked(length.parse().ok()?)?;
+    let given = Given {
+        value: value.into(),
+        end: end.parse().ok()?,
+    };
+    Some(News::Given(place, given))
 }
 
 /// What takes no script of its own: one key, and nothing known that speaks against its success.

@@ -9,6 +9,8 @@
 --        3 how many fencing numbers to reserve, at least 1
 --        4 lock key, 5 fence key, 6 queue key
 --        7 for how long the place lives without being asked for, in milliseconds
+--        8 what the place carries (see line), if the lock may be given to the waiter
+--        9 with it: the beginning of the channels of processes, by which a holder is told
 -- reply  the end of the reserved range,
 --        or {how many places are ahead, holder value or nil, remaining ms (-1: not known, -2: absent)}
 local me, lock, fence, queue = KEYS[1], ARGV[4], ARGV[5], ARGV[6]
@@ -20,34 +22,32 @@ if type(holder) == 'table' and not string.find(holder.err, 'WRONGTYPE', 1, true)
 end
 local own = holder == ARGV[1]
 if own or (not holder and (not head or head == me)) then
-  local counter = tonumber(redis.call('GET', fence) or '')
-  local reserve = tonumber(ARGV[3])
-  local time = redis.call('TIME')
-  local following = (counter or 0) + 1
-  if following <= 1000000000000000 then
-    -- Lost, or counted from nothing after that: it starts at the node's time.
-    following = math.max(following, time[1] * 1000000 + time[2])
+  local last = count(fence, tonumber(ARGV[3]))
+  if not last then
+    return redis.error_reply('ERR fencing counter: ' .. fence .. ' is not a number below 2^53; delete that key, and check the clock of this server')
   end
-  local last = following + (reserve - 1)
-  if last ~= math.floor(last) or last >= 9007199254740992 then
-    return redis.error_reply('ERR fencing counter: ' .. fence .. ' has reached 2^53; delete that key, and check the clock of this server')
-  end
-  local past = math.max(time[1] * 1000, math.ceil(last / 1000))
-  redis.call('SET', fence, string.format('%.0f', last), 'PXAT', past + 86400000)
   if not own then
     redis.call('SET', lock, ARGV[1], 'PX', ARGV[2])
   elseif redis.call('PTTL', lock) < tonumber(ARGV[2]) then
     redis.call('PEXPIRE', lock, ARGV[2])
   end
   redis.call('ZREM', queue, me)
-  redis.call('DEL', me)
   call((first(queue, me)))
+  vacate(me)
   return last
 end
-enter(queue, me, ARGV[7])
+local new = enter(queue, me, ARGV[7], ARGV[8])
 if moved and head ~= me then
   call(head)
 end
 -- Tracked from here on: its own place, and the lock key where that is named.
 redis.call('GET', me)
-return {redis.call('ZRANK', queue, me), type(holder) == 'string' and holder, KEYS[2] and redis.call('PTTL', KEYS[2]) or -1}
+local ahead = redis.call('ZRANK', queue, me)
+if new and ahead == 0 and ARGV[9] and type(holder) == 'string' then
+  -- The holder may have come when nobody waited. From now on its release passes the lock on.
+  local process = string.match(holder, '^%x+ (%S+) ')
+  if process then
+    redis.pcall('PUBLISH', ARGV[9] .. process, 'wanted ' .. lock)
+  end
+end
+return {ahead, type(holder) == 'string' and holder, KEYS[2] and redis.call('PTTL', KEYS[2]) or -1}

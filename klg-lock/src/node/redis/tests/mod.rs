@@ -3,6 +3,7 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod faults;
+mod given;
 #[cfg(any(feature = "sentinel", feature = "tls"))]
 mod kinds;
 mod many;
@@ -18,7 +19,7 @@ use klg_lock_tests::Server;
 
 use super::*;
 use crate::error::NodeErrorKind;
-use crate::node::{Claim, KeySet, LockKey, NodeOptions, Occupied, Op, Vote};
+use crate::node::{Channels, Claim, Given, KeySet, LockKey, NodeOptions, Occupied, Op, Vote};
 use crate::sync::lock;
 
 const TTL: Duration = Duration::from_secs(10);
@@ -109,7 +110,13 @@ async fn recovers(node: &RedisNode, resource: &str) -> Duration {
 }
 
 #[derive(Default)]
-struct Pushes(Mutex<Vec<(usize, Option<String>)>>);
+struct Pushes {
+    told: Mutex<Vec<(usize, Option<String>)>>,
+    given: Mutex<Vec<(String, Given)>>,
+    wanted: Mutex<Vec<String>>,
+    /// Listens as this process.
+    process: Option<String>,
+}
 
 impl Pushes {
     fn attached(node: &RedisNode, index: usize) -> Arc<Self> {
@@ -120,12 +127,29 @@ impl Pushes {
     }
 
     fn take(&self) -> Vec<(usize, Option<String>)> {
-        std::mem::take(&mut lock(&self.0))
+        std::mem::take(&mut lock(&self.told))
     }
 }
 
 impl WakeSink for Pushes {
     fn wake(&self, index: usize, key: Option<&str>) {
-        lock(&self.0).push((index, key.map(Into::into)));
+        lock(&self.told).push((index, key.map(Into::into)));
+    }
+
+    fn given(&self, place: &str, given: Given) {
+        lock(&self.given).push((place.to_owned(), given));
+    }
+
+    fn wanted(&self, key: &str) {
+        lock(&self.wanted).push(key.to_owned());
+    }
+
+    fn channels(&self) -> Option<Channels> {
+        let process = self.process.as_deref()?;
+        Some(Channels {
+            given: format!("p_given:{process}").into(),
+            wanted: "p_wanted:".into(),
+            process: process.into(),
+        })
     }
 }

@@ -16,6 +16,7 @@ pub(super) const QUEUE: Op = Op::Queue {
     reserve: 1,
     life: LIFE,
     watch: false,
+    offer: None,
 };
 /// From the first place.
 const WATCH: Op = Op::Queue {
@@ -23,6 +24,7 @@ const WATCH: Op = Op::Queue {
     reserve: 1,
     life: LIFE,
     watch: true,
+    offer: None,
 };
 
 /// An attempt at `k` whose holder value is the place's name.
@@ -35,19 +37,19 @@ pub(super) fn waiter(name: &str) -> Arc<Claim> {
     Arc::new(Claim::new(keys, name).queued(&place))
 }
 
-fn place_key(name: &str) -> String {
+pub(super) fn place_key(name: &str) -> String {
     format!("p_wait:{{p_lock:k}}:{name}")
 }
 
 /// A process that waits: its own connection, as nobody is told of what it does itself.
-struct Process {
-    node: RedisNode,
-    pushes: Arc<Pushes>,
-    claim: Arc<Claim>,
+pub(super) struct Process {
+    pub(super) node: RedisNode,
+    pub(super) pushes: Arc<Pushes>,
+    pub(super) claim: Arc<Claim>,
 }
 
 impl Process {
-    async fn start(server: &Server, name: &str) -> Self {
+    pub(super) async fn start(server: &Server, name: &str) -> Self {
         let node = node(server).await;
         let pushes = Pushes::attached(&node, 0);
         let claim = waiter(name);
@@ -58,12 +60,12 @@ impl Process {
         }
     }
 
-    async fn ask(&self, op: Op) -> Result<Vote, NodeError> {
+    pub(super) async fn ask(&self, op: Op) -> Result<Vote, NodeError> {
         ask(&self.node, &self.claim, op).await
     }
 
     /// It is told of a change of this key.
-    async fn told(&self, key: &str) {
+    pub(super) async fn told(&self, key: &str) {
         let expected = (0, Some(key.to_owned()));
         within(SECOND, "the waiter is told", || {
             self.pushes.take().contains(&expected)
@@ -71,8 +73,8 @@ impl Process {
         .await;
     }
 
-    async fn called(&self) {
-        let place = self.claim.place.as_ref().expect("a waiter's");
+    pub(super) async fn called(&self) {
+        let place = self.claim.place().expect("a waiter's");
         self.told(&place.own).await;
     }
 
@@ -93,12 +95,12 @@ async fn crowd(server: &Server) -> [Process; 4] {
     ]
 }
 
-fn nothing() -> BTreeSet<String> {
+pub(super) fn nothing() -> BTreeSet<String> {
     BTreeSet::new()
 }
 
 /// How many are ahead.
-fn ahead(vote: Result<Vote, NodeError>) -> u64 {
+pub(super) fn ahead(vote: Result<Vote, NodeError>) -> u64 {
     match vote {
         Ok(Vote::Held(occupied)) => occupied.ahead.expect("a place"),
         other => panic!("no place: {other:?}"),
