@@ -95,6 +95,7 @@ pub(crate) struct Claim {
     pub(crate) value: Box<str>,
     place: OnceLock<Arc<Place>>,
     released: AtomicBool,
+    served: AtomicBool,
 }
 
 /// A waiter's place in a node's queue for one resource, the same for all its attempts.
@@ -133,6 +134,7 @@ impl Claim {
             value: value.into(),
             place: OnceLock::new(),
             released: AtomicBool::new(false),
+            served: AtomicBool::new(false),
         }
     }
 
@@ -145,6 +147,15 @@ impl Claim {
     /// Where the attempt stands, or stood, in the node's own queue, if it is to be served in order.
     pub(crate) fn place(&self) -> Option<&Arc<Place>> {
         self.place.get()
+    }
+
+    /// It was granted, and stands at its place no more.
+    pub(crate) fn mark_served(&self) {
+        self.served.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.load(Ordering::Acquire)
     }
 
     /// Others wait for its key in this queue, though it never did: its release is to pass the key on.

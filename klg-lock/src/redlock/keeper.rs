@@ -9,7 +9,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, oneshot};
 
 use super::clock::{Clock, Moment};
-use super::lease::{Lease, NotExtended, Todo};
+use super::lease::{Lease, NotExtended, STAY, Todo};
 use super::validity::MIN_TTL;
 use crate::error::{NodeError, NodeErrorKind, NodeFault, Votes};
 use crate::sync::lock;
@@ -44,6 +44,8 @@ struct Agenda {
     orders: Vec<Order>,
     /// When the task will look next by itself; `None`: not before it is told.
     next_look: Option<Moment>,
+    /// It was woken for a lock that is to be looked at very soon.
+    hurried: bool,
     stopped: bool,
 }
 
@@ -140,6 +142,7 @@ impl Shared {
         // The task is woken only when it would sleep too long, not once for every lock.
         if agenda.next_look.is_none_or(|look| at < look) {
             agenda.next_look = Some(at);
+            agenda.hurried = at.since(self.clock.now()) <= STAY;
             drop(agenda);
             self.changed.notify_one();
         }
@@ -184,6 +187,11 @@ impl Shared {
             .schedule
             .first_key_value()
             .map(|((at, _), _)| at.since(now).min(LONGEST_SLEEP));
+        // Where a lock comes and goes faster than this task runs, the next one would wake it again.
+        let sleep = match std::mem::take(&mut agenda.hurried) {
+            true => Some(sleep.map_or(STAY, |sleep| sleep.min(STAY))),
+            false => sleep,
+        };
         agenda.next_look = sleep.map(|sleep| now + sleep);
         Some(Due {
             orders,

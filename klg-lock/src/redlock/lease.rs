@@ -22,7 +22,7 @@ const MIN_RETRY: Duration = Duration::from_millis(20);
 
 /// A holder that has kept a lock for so long is one that stays. Most of those who get a busy lock are
 /// done by then, and need no extension.
-const STAY: Duration = Duration::from_millis(5);
+pub(super) const STAY: Duration = Duration::from_millis(5);
 
 /// Longest such pause.
 const MAX_RETRY: Duration = Duration::from_secs(2);
@@ -111,6 +111,7 @@ impl Lease {
             since,
             handovers: 0,
         };
+        claim.mark_served();
         Self {
             claim,
             nodes,

@@ -239,7 +239,11 @@ fn encode_queued(
             resp::argument(out, key.lock.as_bytes());
             resp::argument(out, key.fence.as_bytes());
             resp::argument(out, place.queue.as_bytes());
-            resp::argument(out, place.own.as_bytes());
+            let own = match request.claim.is_served() {
+                true => "",
+                false => &*place.own,
+            };
+            resp::argument(out, own.as_bytes());
         }
         Op::Call => {
             resp::start(out, 3 + 2);

@@ -27,17 +27,11 @@ end
 
 -- Takes a place at the end, or keeps the one it has alive; returns whether it is a new one.
 local function enter(queue, me, life, carried)
-  local new = false
-  if not redis.call('ZSCORE', queue, me) then
-    local newest = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-    redis.call('ZADD', queue, string.format('%.0f', (tonumber(newest or '0') + 1)), me)
-    new = true
-  end
+  local newest = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+  local new = redis.call('ZADD', queue, 'NX', (newest or 0) + 1, me)
   redis.call('SET', me, carried or '1', 'PX', life)
-  if redis.call('PTTL', queue) < 2 * tonumber(life) then
-    redis.call('PEXPIRE', queue, 4 * tonumber(life))
-  end
-  return new
+  redis.call('PEXPIRE', queue, 4 * tonumber(life))
+  return new == 1
 end
 
 -- Gives the key of a place up. What a script has read is tracked under it until it changes, so that

@@ -5,7 +5,7 @@
 --
 -- ARGV   1 holder value
 --        2 lock key, 3 fence key, 4 queue key
---        5 own place; empty: it has never waited
+--        5 own place; empty: it has none any more, or never had
 -- reply  as of release
 local lock, queue, place = ARGV[2], ARGV[4], ARGV[5]
 -- It must not be given to this value any more.

@@ -40,8 +40,7 @@ local new = enter(queue, me, ARGV[7], ARGV[8])
 if moved and head ~= me then
   call(head)
 end
--- Tracked from here on: its own place, and the lock key where that is named.
-redis.call('GET', me)
+-- Tracked by this read: its own place, and the lock key where that is named.
 local ahead = redis.call('ZRANK', queue, me)
 if new and ahead == 0 and ARGV[9] and type(holder) == 'string' then
   -- The holder may have come when nobody waited. From now on its release passes the lock on.

@@ -11,6 +11,5 @@ enter(queue, me, ARGV[3])
 if moved and head ~= me then
   call(head)
 end
--- Tracked from here on.
-redis.call('GET', me)
+-- Tracked by this read.
 return {redis.call('ZRANK', queue, me), false, -1}
