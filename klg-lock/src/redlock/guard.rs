@@ -214,6 +214,9 @@ pub struct LockHandle {
 impl LockHandle {
     /// How long the lock is good for, unless it is extended: the time for which its holder may
     /// believe in it, which is a little less than the TTL on the nodes. Zero once it has ended.
+    ///
+    /// A lock that was handed over by another process's release, on a single node, is good for up to
+    /// 2.5 s at first, and is extended to its TTL within milliseconds.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.hold.remaining()

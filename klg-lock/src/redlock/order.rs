@@ -2,7 +2,9 @@
 //!
 //! Every process that waits for a resource has a place in a node's queue; with `fair`, every request
 //! has. The node tells a place when it is the first. Where there is one node, the queue also grants
-//! the lock, to nobody but the first, who watches the lock key for it. Where several vote, the first
+//! the lock, to nobody but the first: a release gives it to the claim that stands at the first place,
+//! for a short time and without a question, and the lock key is watched for the releases of others
+//! and for its end. Where several vote, the first
 //! of them keeps the order, and only the first in it asks all of them; that is good manners and no
 //! more: should the node fail, the next one keeps the order, and meanwhile everybody asks.
 
