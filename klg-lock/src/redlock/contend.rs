@@ -44,7 +44,7 @@ impl LockRequest {
     /// Stands in line, and asks the nodes once it is the first.
     pub(super) async fn contend(
         &self,
-        keys: &Arc<KeySet>,
+        keys: &mut Arc<KeySet>,
         progress: &mut Progress,
     ) -> Result<Lock, LockError> {
         if self.fair && self.core.nodes.list().len() == 1 && self.can_queue(keys) {
@@ -59,6 +59,8 @@ impl LockRequest {
             Err(NoSeat::Busy(busy)) => return Err(contended(keys, busy)),
             Err(NoSeat::Closed) => return Err(LockError::Closed),
         };
+        // One copy does for all who stand in one line.
+        keys.clone_from(&place.seat.keys);
         match place.seat.called().await {
             Call::Dismissed(busy) => Err(contended(keys, busy)),
             Call::Failed(votes) => Err(unavailable(keys, votes)),
@@ -83,7 +85,7 @@ impl LockRequest {
             // Where no node can keep an order, a pause gives other processes their chance.
             Call::Ask { pause: true } => {
                 let courtesy = self.core.courtesy();
-                let jitter = self.retry.delays().up_to(courtesy);
+                let jitter = self.pace().delays().up_to(courtesy);
                 Box::pin(tokio::time::sleep(courtesy + jitter)).await;
                 self.ask(place, keys, None, progress).await
             }
@@ -148,7 +150,7 @@ impl LockRequest {
     ) -> Result<Lock, LockError> {
         let core = &self.core;
         let seat = Arc::clone(&place.seat);
-        let mut delays = self.retry.delays();
+        let mut delays = self.pace().delays();
         let mut splits = 0;
         let mut pushed = false;
         let mut ordered = true;
@@ -303,7 +305,7 @@ impl LockRequest {
                     }
                     // Others may reach the nodes that this one does not: it stands in nobody's way.
                     queued = queued.take().filter(Queued::grants);
-                    let last = self.retry.count > 0 && progress.tries >= self.retry.count;
+                    let last = self.pace().count > 0 && progress.tries >= self.pace().count;
                     if self.wait.is_none() || hopeless || last {
                         return Err(unavailable(keys, votes));
                     }
@@ -321,7 +323,7 @@ impl LockRequest {
         let nodes = &self.core.nodes;
         // Where several vote, a turn that no push tells of would be noticed late.
         // Nor may a request that is to ask so many times ask more often than that.
-        let told = nodes.list().len() == 1 || (nodes.pushes() && self.retry.count == 0);
+        let told = nodes.list().len() == 1 || (nodes.pushes() && self.pace().count == 0);
         self.wait.is_some() && told && keys.keys().len() == 1
     }
 
@@ -337,9 +339,9 @@ impl LockRequest {
         progress: &mut Progress,
         busy: &Busy,
     ) -> Result<(), LockError> {
-        if self.wait.is_some() && self.retry.count > 0 && progress.tries >= self.retry.count {
+        if self.wait.is_some() && self.pace().count > 0 && progress.tries >= self.pace().count {
             progress.busy(busy.clone());
-            return Err(progress.gave_up_by_now(keys));
+            return Err(progress.gave_up(keys));
         }
         Ok(())
     }
@@ -355,7 +357,7 @@ impl LockRequest {
         match (expiry, polled) {
             (Some(expiry), Some(polled)) => expiry.min(polled),
             (Some(pause), None) | (None, Some(pause)) => pause,
-            (None, None) => self.retry.delay,
+            (None, None) => self.pace().delay,
         }
     }
 

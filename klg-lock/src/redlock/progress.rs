@@ -1,7 +1,5 @@
 //! What a request has seen while it waited, for the error that ends it.
 
-use std::time::Duration;
-
 use super::seat::Busy;
 use crate::error::{LockError, NodeErrorKind, Votes};
 use crate::node::KeySet;
@@ -28,6 +26,10 @@ impl Progress {
         }
     }
 
+    pub(super) fn since(&self) -> tokio::time::Instant {
+        self.since
+    }
+
     pub(super) fn busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
         self.outage = None;
@@ -43,14 +45,10 @@ impl Progress {
         self.outage = Some(votes);
     }
 
-    /// The error of a request that has asked as often as it may.
-    pub(super) fn gave_up_by_now(&mut self, keys: &KeySet) -> LockError {
+    /// The error of a request that has waited or asked as long as it may. Contention and outage are
+    /// told apart by what was seen last.
+    pub(super) fn gave_up(&mut self, keys: &KeySet) -> LockError {
         let waited = self.since.elapsed();
-        self.gave_up(keys, waited)
-    }
-
-    /// Contention and outage are told apart by what was seen last.
-    pub(super) fn gave_up(&mut self, keys: &KeySet, waited: Duration) -> LockError {
         if let Some(votes) = self.outage.take() {
             return unavailable(keys, votes);
         }

@@ -68,7 +68,7 @@ impl Queues {
         {
             return Err(NoSeat::Busy(busy));
         }
-        let seat = Arc::new(Seat::new(Arc::clone(keys), terms));
+        let seat = Arc::new(Seat::new(inner.shared(keys), terms));
         for key in keys.keys() {
             let line = inner.lines.entry(Arc::clone(&key.lock)).or_default();
             line.seats.push_back(Arc::clone(&seat));
@@ -347,6 +347,16 @@ impl Inner {
     fn busy(&self, keys: &KeySet) -> Option<Busy> {
         let mut lines = keys.keys().iter();
         lines.find_map(|key| self.lines.get(&key.lock)?.busy())
+    }
+
+    /// The same keys, as those in front name them.
+    fn shared(&self, keys: &Arc<KeySet>) -> Arc<KeySet> {
+        let first = keys.keys().first();
+        let front = first.and_then(|key| self.lines.get(&key.lock)?.seats.front());
+        let same = front
+            .map(|seat| &seat.keys)
+            .filter(|theirs| *theirs == keys);
+        Arc::clone(same.unwrap_or(keys))
     }
 
     fn is_head(&self, seat: &Arc<Seat>) -> bool {

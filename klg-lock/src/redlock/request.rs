@@ -23,7 +23,8 @@ pub struct LockRequest {
     resources: Vec<String>,
     pub(super) ttl: Duration,
     pub(super) wait: Option<Duration>,
-    pub(super) retry: Retry,
+    /// Where it differs from the engine's.
+    retry: Option<Box<Retry>>,
     pub(super) auto_extend: bool,
     pub(super) max_hold: Option<Duration>,
     on_lost: OnLost,
@@ -39,7 +40,7 @@ impl LockRequest {
             resources: resources.into_resources(),
             ttl: settings.ttl,
             wait: (kind == Kind::Buffer).then_some(settings.buffer.wait),
-            retry: settings.buffer,
+            retry: None,
             auto_extend: settings.auto_extend,
             max_hold: settings.max_hold,
             on_lost: OnLost::default(),
@@ -64,7 +65,7 @@ impl LockRequest {
     /// How a waiting request paces itself, its `wait` included.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.wait = Some(retry.wait);
-        self.retry = retry;
+        self.retry = Some(Box::new(retry));
         self
     }
 
@@ -115,28 +116,34 @@ impl LockRequest {
     /// # Cancel safety
     /// Dropping the future at any point leaves nothing behind: the place in the queue is given up,
     /// and what the nodes granted, or grant later, is released in the background.
-    pub async fn acquire(self) -> Result<Lock, LockError> {
-        let keys = self.check()?;
-        let asked_at = tokio::time::Instant::now();
-        let mut progress = Progress::begun(asked_at);
-        let waited = match self.wait {
-            None => Ok(self.contend(&keys, &mut progress).await),
-            Some(wait) => match asked_at.checked_add(wait) {
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and thousands may wait"
+    )]
+    pub fn acquire(mut self) -> impl Future<Output = Result<Lock, LockError>> + Send {
+        async move {
+            let mut keys = self.check()?;
+            self.resources = Vec::new();
+            let mut progress = Progress::begun(tokio::time::Instant::now());
+            let until = self
+                .wait
+                .and_then(|wait| progress.since().checked_add(wait));
+            let waited = match until {
                 Some(until) => {
-                    tokio::time::timeout_at(until, self.contend(&keys, &mut progress)).await
+                    tokio::time::timeout_at(until, self.contend(&mut keys, &mut progress)).await
                 }
-                None => Ok(self.contend(&keys, &mut progress).await),
-            },
-        };
-        waited.unwrap_or_else(|_| {
-            if progress.attempts == 0
-                && let Some(busy) = self.core.queues.busy(&keys)
-            {
-                // Never at the head of its line, so that only this process knows who was.
-                progress.busy(busy);
-            }
-            Err(progress.gave_up(&keys, asked_at.elapsed()))
-        })
+                None => Ok(self.contend(&mut keys, &mut progress).await),
+            };
+            waited.unwrap_or_else(|_| {
+                if progress.attempts == 0
+                    && let Some(busy) = self.core.queues.busy(&keys)
+                {
+                    // Never at the head of its line, so that only this process knows who was.
+                    progress.busy(busy);
+                }
+                Err(progress.gave_up(&keys))
+            })
+        }
     }
 
     /// Acquires the lock, runs `routine`, releases.
@@ -183,6 +190,11 @@ impl LockRequest {
             on_lost,
             deferred,
         })
+    }
+
+    /// How it paces itself while it waits.
+    pub(super) fn pace(&self) -> &Retry {
+        self.retry.as_deref().unwrap_or(&self.core.settings.buffer)
     }
 
     fn check(&self) -> Result<Arc<KeySet>, LockError> {
