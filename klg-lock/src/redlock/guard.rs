@@ -12,7 +12,7 @@ use super::clock::Moment;
 use super::core::Core;
 use super::fence::FencingToken;
 use super::lease::Lease;
-use super::round::Release;
+use super::outcome::Release;
 use super::seat::{Busy, Seat, Terms};
 use super::settings::check_ttl;
 use super::validity::renewal_threshold;

@@ -1,7 +1,6 @@
 //! One round to all nodes: the algorithm's four steps, decided as early as the answers allow.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -10,13 +9,15 @@ use smallvec::{SmallVec, smallvec};
 
 use super::clock::{Clock, Moment};
 use super::fence::{Agreement, TokenRange};
+use super::outcome::{Attempt, Extension, Refusal, Release, Split, most_common, refusal};
 use super::quorum::{Ballot, Standing, Tally, quorum};
+use super::replies::{Replies, closed};
 use super::validity::validity;
 use crate::error::{NodeError, NodeErrorKind, NodeFault, Votes};
 use crate::node::{Claim, Node, Occupied, Op, Reply, Request, Vote};
 
 /// As many nodes as are asked without a list on the heap.
-const USUAL: usize = 5;
+pub(super) const USUAL: usize = 5;
 
 /// The nodes that vote, and the clock that measures their promises.
 #[derive(Debug)]
@@ -27,68 +28,6 @@ pub(crate) struct Nodes {
     pub(crate) drift_factor: f64,
     /// How long the confirmation of a release is waited for.
     patience: Duration,
-}
-
-/// What an attempt came to.
-#[derive(Debug)]
-pub(crate) enum Attempt {
-    Acquired {
-        /// When it was decided.
-        at: Moment,
-        valid_until: Moment,
-        tokens: TokenRange,
-    },
-    Refused(Refusal),
-    Unavailable(Votes),
-}
-
-/// Why an attempt was refused, and when it is worth asking again.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    /// The holder that stands in the way on most nodes.
-    pub(crate) holder: Option<Occupied>,
-    /// After this long a quorum may be free, unless somebody extends; `None`: never by itself.
-    pub(crate) free_in: Option<Duration>,
-    /// How many wait ahead in the node's own queue, where that was asked for.
-    pub(crate) ahead: Option<u64>,
-    /// Whether contenders merely block each other, and nobody holds the lock.
-    pub(crate) split: Split,
-}
-
-/// Whether a refusal was one contender's against another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Split {
-    /// A value may have, or has, a quorum.
-    No,
-    /// Only nodes that did not answer could give a value its quorum, and some granted this attempt.
-    Doubtful,
-    /// No value can have a quorum.
-    Sure,
-}
-
-/// What an extension came to.
-#[derive(Debug)]
-pub(crate) enum Extension {
-    /// The quorum stands; `tokens` where some were asked for.
-    Extended {
-        valid_until: Moment,
-        tokens: Option<TokenRange>,
-    },
-    /// A quorum no longer carries the value.
-    Gone,
-    /// Too few answered; the old validity goes on.
-    Unsure(Votes),
-}
-
-/// What a release came to.
-#[derive(Debug)]
-pub(crate) enum Release {
-    /// A quorum carried the value and deleted it.
-    Done,
-    /// A quorum answered, but the value was no longer there: the lock had ended before.
-    Gone,
-    /// No quorum answered in time; the nodes go on being asked in the background.
-    Unsure(Votes),
 }
 
 impl Nodes {
@@ -471,110 +410,5 @@ impl Nodes {
         }
         let (count, holder) = most_common(&held);
         Ok(holder.filter(|_| count >= self.quorum()))
-    }
-}
-
-fn refusal(tally: &Tally, held: &[Occupied]) -> Refusal {
-    let (most, holder) = most_common(held);
-    // Grants of this attempt are about to be released, and nodes that have not answered may be free;
-    // so many more must become free.
-    let free = tally.grants() + tally.pending() + tally.failures();
-    let needed = tally.quorum().saturating_sub(free).max(1);
-    let mut times: Vec<Option<Duration>> = held.iter().map(|occupied| occupied.remaining).collect();
-    times.sort_by_key(|time| time.unwrap_or(Duration::MAX));
-    let free_in = times
-        .get(needed.min(times.len()).saturating_sub(1))
-        .copied()
-        .flatten();
-    let ahead = holder.as_ref().and_then(|occupied| occupied.ahead);
-    let unheard = tally.failures() + tally.pending();
-    let split = if most + unheard < tally.quorum() {
-        Split::Sure
-    } else if most < tally.quorum() && tally.grants() > 0 {
-        Split::Doubtful
-    } else {
-        Split::No
-    };
-    Refusal {
-        holder,
-        free_in,
-        ahead,
-        split,
-    }
-}
-
-fn closed() -> NodeError {
-    NodeError::new(
-        NodeErrorKind::Closed,
-        "the client was closed before it answered",
-    )
-}
-
-/// The value that stands on most nodes, and on how many.
-fn most_common(held: &[Occupied]) -> (usize, Option<Occupied>) {
-    let count = |one: &Occupied| held.iter().filter(|other| other.value == one.value).count();
-    let best = held.iter().max_by_key(|one| count(one));
-    (best.map_or(0, count), best.cloned())
-}
-
-/// The answers of one round as they come in, in any order.
-#[derive(Debug)]
-struct Replies {
-    pending: SmallVec<[Option<Reply>; USUAL]>,
-    left: usize,
-}
-
-impl Replies {
-    fn new(replies: impl Iterator<Item = Reply>) -> Self {
-        let pending: SmallVec<[Option<Reply>; USUAL]> = replies.map(Some).collect();
-        let left = pending.len();
-        Self { pending, left }
-    }
-
-    fn none(nodes: usize) -> Self {
-        Self {
-            pending: (0..nodes).map(|_| None).collect(),
-            left: 0,
-        }
-    }
-
-    fn put(&mut self, index: usize, reply: Option<Reply>) {
-        if let (Some(slot), Some(reply)) = (self.pending.get_mut(index), reply) {
-            self.left += usize::from(slot.replace(reply).is_none());
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.left == 0
-    }
-
-    /// The nodes that have not answered.
-    fn missing(&self) -> impl Iterator<Item = usize> {
-        let silent = |(index, slot): (usize, &Option<Reply>)| slot.is_some().then_some(index);
-        self.pending.iter().enumerate().filter_map(silent)
-    }
-
-    fn poll_next(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<Option<(usize, Result<Vote, NodeError>)>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        for (index, slot) in self.pending.iter_mut().enumerate() {
-            let Some(reply) = slot else { continue };
-            if let Poll::Ready(answer) = Pin::new(reply).poll(cx) {
-                *slot = None;
-                self.left -= 1;
-                // A node that goes away without an answer has been closed.
-                let answer = answer.unwrap_or_else(|_| Err(closed()));
-                return Poll::Ready(Some((index, answer)));
-            }
-        }
-        Poll::Pending
-    }
-
-    async fn next(&mut self) -> Option<(usize, Result<Vote, NodeError>)> {
-        poll_fn(|cx| self.poll_next(cx)).await
     }
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 
 use super::job::{Answered, Entry, Job, Redirection, What};
-use super::lane::{Lane, Phase, Router, Silence, overtaken};
+use super::lane::{Lane, Router, overtaken};
+use super::traffic::{Phase, Silence};
 use super::{reply, script};
 use crate::client::resp::{Frame, Inbox};
 use crate::client::{Reader, Refusal, Stream, Writer, closed_by_peer, io_fault, server_fault};

@@ -12,6 +12,7 @@ mod reply;
 mod script;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::fmt;
 use std::pin::Pin;
