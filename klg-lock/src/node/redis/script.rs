@@ -50,13 +50,13 @@ scripts! {
     1 EXTEND = "prelude.lua", "extend.lua";
     2 HEAL = "prelude.lua", "heal.lua";
     3 RAISE = "prelude.lua", "raise.lua";
-    4 QUEUE = "line.lua", "queue.lua";
-    5 LEAVE = "line.lua", "leave.lua";
+    4 QUEUE = "line.lua", "place.lua", "count.lua", "queue.lua";
+    5 LEAVE = "line.lua", "place.lua", "count.lua", "free.lua", "leave.lua";
     6 RELEASE = "release.lua";
     7 RELEASE_MANY = "release_many.lua";
     8 INSPECT = "inspect.lua";
-    9 STAND = "line.lua", "stand.lua";
-    10 PASS = "line.lua", "pass.lua";
+    9 STAND = "line.lua", "place.lua", "stand.lua";
+    10 PASS = "line.lua", "count.lua", "free.lua", "pass.lua";
     11 CALL = "line.lua", "call.lua";
 }
 

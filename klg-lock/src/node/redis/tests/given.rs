@@ -148,8 +148,8 @@ async fn nobody_is_given_a_lock_who_has_left_or_is_gone() {
     .await;
     a.ask(RELEASE).await.unwrap();
     is_given(&d).await;
-    // It keeps its place as long as that lives: it may only have lost its connection.
-    assert!(control.keys_like("p_wait:*").contains(&place));
+    // Its place is gone with its connection.
+    assert!(!control.keys_like("p_wait:*").contains(&place));
     assert_eq!(given_to(&b), None);
 }
 
