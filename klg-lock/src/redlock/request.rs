@@ -95,8 +95,8 @@ impl LockRequest {
     }
 
     /// Serves this request in the order in which requests asked, across processes: first come,
-    /// first served. It costs about three commands a lock, however many processes wait, and a
-    /// waiter whose process died is passed over within 5 seconds.
+    /// first served. It costs two to five commands a lock, however many processes wait. A waiter
+    /// whose process died is passed over, at once where its connection is gone, else within 6 seconds.
     ///
     /// Takes effect for a request that waits for one resource on one node: a quorum has no common
     /// order to keep. A request that does not ask for it may overtake those that do.
