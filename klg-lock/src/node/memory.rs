@@ -131,7 +131,7 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
             reserve,
             life,
             watch,
-            offer: _,
+            ..
         } => match queue::take_turn(ks, claim, now, life, watch) {
             Some(ahead) => return Ok(ahead),
             None => {

@@ -123,6 +123,8 @@ pub(crate) struct Channels {
 pub(crate) struct Given {
     /// The holder value that it was given to.
     pub(crate) value: Box<str>,
+    /// The last question for it before that, which also says how many numbers were reserved.
+    pub(crate) question: u32,
     /// The end of the reserved range of fencing numbers.
     pub(crate) end: u64,
 }
@@ -200,6 +202,8 @@ pub(crate) enum Op {
         life: Duration,
         watch: bool,
         offer: Option<Duration>,
+        /// Tells the questions of one claim apart.
+        question: u32,
     },
     /// Takes or keeps the claim's place in the order of those who wait, and nothing else: where
     /// several nodes vote, one of them keeps the order. Answers `Held` with `ahead`.

@@ -188,7 +188,7 @@ impl LockRequest {
                 Pending::new(core, keys, self.ttl, queue_place)
             });
             let acquire = match &granting {
-                Some(queued) => queued.question(&self.terms(), reserve),
+                Some(queued) => queued.question(&self.terms(), reserve, progress.attempts),
                 None => Op::Acquire {
                     ttl: self.ttl,
                     reserve,
@@ -233,7 +233,7 @@ impl LockRequest {
                 }
                 Attempt::Refused(refusal) => {
                     match &mut granting {
-                        Some(queued) => queued.stays(pending, began, reserve),
+                        Some(queued) => queued.stays(pending, began, progress.attempts, reserve),
                         None => drop(pending),
                     }
                     let busy = busy(&refusal);

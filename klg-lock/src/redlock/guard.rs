@@ -216,7 +216,7 @@ impl LockHandle {
     /// believe in it, which is a little less than the TTL on the nodes. Zero once it has ended.
     ///
     /// A lock that was handed over by another process's release, on a single node, is good for up to
-    /// 2.5 s at first, and is extended to its TTL within milliseconds.
+    /// ten seconds at first, and is extended to its TTL within milliseconds.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.hold.remaining()

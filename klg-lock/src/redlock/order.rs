@@ -31,9 +31,10 @@ use crate::node::{Claim, KeySet, LockKey, Op, Place};
 /// process died is passed over.
 const PLACE_LIFE: Duration = Duration::from_millis(2_500);
 
-/// For how long the lock is given to a waiter that has not asked for it just then. Longer than a
-/// waiter sleeps, and no longer than one that died is waited for.
-const GIVEN_FOR: Duration = PLACE_LIFE;
+/// For how long the lock is given at most to a waiter that has not asked for it just then: the bound
+/// within which one is passed over that stands still. It has this time to have it extended, which
+/// takes a few milliseconds unless its first act is to block the threads of its runtime.
+const GIVEN_FOR: Duration = Duration::from_secs(10);
 
 /// How often a waiter asks at least, which keeps its place alive: three times in its life.
 pub(super) const REFRESH: Duration = Duration::from_millis(800);
@@ -91,8 +92,10 @@ pub(super) struct Queued<'a> {
 /// A question that was refused, and whose claim stays at its place.
 struct Asked<'a> {
     pending: Pending<'a>,
-    /// Before it was sent. Nothing was given before that.
+    /// Before it was sent. Nothing was given because of it before that.
     at: Moment,
+    /// Its number. What was given before it reached the node bears another.
+    question: u32,
     reserve: u64,
 }
 
@@ -133,14 +136,15 @@ impl<'a> Queued<'a> {
 
     /// What it asks. Without auto-extension, a lock has to be good for all of its TTL from the start;
     /// a short TTL would be over before a waiter that sleeps has noticed.
-    pub(super) fn question(&self, terms: &Terms, reserve: u64) -> Op {
-        let may_be_given = terms.auto_extend && terms.ttl >= GIVEN_FOR;
+    pub(super) fn question(&self, terms: &Terms, reserve: u64, question: u32) -> Op {
+        let may_be_given = terms.auto_extend && terms.ttl >= PLACE_LIFE;
         Op::Queue {
             ttl: terms.ttl,
             reserve,
             life: PLACE_LIFE,
             watch: self.watch,
-            offer: may_be_given.then_some(GIVEN_FOR),
+            offer: may_be_given.then_some(terms.ttl.min(GIVEN_FOR)),
+            question,
         }
     }
 
@@ -150,10 +154,11 @@ impl<'a> Queued<'a> {
     }
 
     /// Refused, and from now on to be given the lock when its turn comes.
-    pub(super) fn stays(&mut self, pending: Pending<'a>, at: Moment, reserve: u64) {
+    pub(super) fn stays(&mut self, pending: Pending<'a>, at: Moment, question: u32, reserve: u64) {
         self.asked = Some(Asked {
             pending,
             at,
+            question,
             reserve,
         });
     }
@@ -163,9 +168,10 @@ impl<'a> Queued<'a> {
         let given = self.core.queues.take_given(&self.place.own)?;
         let asked = self.asked.as_ref()?;
         let nodes = &self.core.nodes;
-        let valid_until = asked.at + validity(GIVEN_FOR, nodes.drift_factor)?;
+        let valid_until = asked.at + validity(ttl.min(GIVEN_FOR), nodes.drift_factor)?;
         let at = nodes.clock.now();
-        if *given.value != *asked.pending.claim.value || at >= valid_until {
+        let meant = *given.value == *asked.pending.claim.value && given.question == asked.question;
+        if !meant || at >= valid_until {
             // Asking again, it is told that it has it, if it has.
             return None;
         }

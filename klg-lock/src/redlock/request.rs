@@ -96,7 +96,8 @@ impl LockRequest {
 
     /// Serves this request in the order in which requests asked, across processes: first come,
     /// first served. It costs two to five commands a lock, however many processes wait. A waiter
-    /// whose process died is passed over, at once where its connection is gone, else within 6 seconds.
+    /// whose process died, or stands still, is passed over: at once where its connection is gone (it
+    /// loses its place with it, should it come back), else within 13 seconds.
     ///
     /// Takes effect for a request that waits for one resource on one node: a quorum has no common
     /// order to keep. A request that does not ask for it may overtake those that do.

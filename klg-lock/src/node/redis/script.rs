@@ -205,6 +205,7 @@ fn encode_queued(
             life,
             watch,
             offer,
+            question,
         } => {
             let told = offer.zip(open);
             // A slot on its way to this server: it cannot tell that the lock key is still at the
@@ -226,7 +227,7 @@ fn encode_queued(
             resp::argument(out, place.queue.as_bytes());
             resp::integer(out, millis_up(life));
             if let Some((grant, open)) = told {
-                let carried = carried(grant, reserve, &open.given, &request.claim.value);
+                let carried = carried(grant, reserve, question, &open.given, &request.claim.value);
                 resp::argument(out, carried.as_bytes());
                 resp::argument(out, open.wanted.as_bytes());
             }
@@ -279,9 +280,12 @@ fn encode_queued(
 }
 
 /// What a place carries by which the lock can be given to its waiter: see `line.lua`.
-fn carried(grant: Duration, reserve: u64, channel: &str, value: &str) -> String {
+fn carried(grant: Duration, reserve: u64, question: u32, channel: &str, value: &str) -> String {
     let (grant, reserve) = (millis_up(grant), reserve.max(1));
-    format!("{grant} {reserve} {} {channel}{value}", channel.len())
+    format!(
+        "{grant} {reserve} {question} {} {channel}{value}",
+        channel.len()
+    )
 }
 
 /// The channels of one connection that the server has opened.
@@ -296,7 +300,8 @@ pub(super) struct Open {
 /// What is told on a channel.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News<'a> {
-    /// The waiter at a place has the lock: `given {end} {length of the place} {place}{value}`.
+    /// The waiter at a place has the lock:
+    /// `given {end} {question} {length of the place} {place}{value}`.
     Given(&'a str, Given),
     /// Somebody waits for a lock key of this process: `wanted {key}`.
     Wanted(&'a str),
@@ -308,11 +313,13 @@ pub(super) fn news(told: &str) -> Option<News<'_>> {
     }
     let told = told.strip_prefix("given ")?;
     let (end, told) = told.split_once(' ')?;
+    let (question, told) = told.split_once(' ')?;
     let (length, told) = told.split_once(' ')?;
     let (place, value) = told.split_at_checked(length.parse().ok()?)?;
     let given = Given {
         value: value.into(),
         end: end.parse().ok()?,
+        question: question.parse().ok()?,
     };
     Some(News::Given(place, given))
 }

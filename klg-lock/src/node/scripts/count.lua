@@ -1,12 +1,15 @@
 -- Shared by queue, leave and pass: the fencing numbers of one resource.
 
--- Reserves fencing numbers for one resource; returns the last, or nil where it does not count.
+-- Reserves fencing numbers for one resource; returns the last, or nil where it does not count, and
+-- the error where that is for want of a right.
 --
 -- It lives for a day from when it was last prolonged, which is often enough after so many numbers:
 -- the server's time has passed it by then.
 local function count(fence, reserve)
   local last = redis.pcall('INCRBY', fence, reserve)
-  if type(last) ~= 'number' or last >= 9007199254740992 then
+  if type(last) == 'table' and string.find(last.err, 'NOPERM', 1, true) then
+    return nil, last
+  elseif type(last) ~= 'number' or last >= 9007199254740992 then
     return nil
   end
   local before = last - reserve

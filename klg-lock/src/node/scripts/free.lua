@@ -9,16 +9,25 @@ local function pass(queue, lock, fence)
     if not place then
       return false
     end
-    local carried = redis.call('GET', place)
+    local carried = redis.pcall('GETEX', place)
     if carried then
-      local life, reserve, length, rest = string.match(carried, '^(%d+) (%d+) (%d+) ()')
+      local life, reserve, question, length, rest
+      if type(carried) == 'string' then
+        life, reserve, question, length, rest = string.match(carried, '^(%d+) (%d+) (%d+) (%d+) ()')
+      end
       local last = life and count(fence, tonumber(reserve))
       local heard = nil
       if last then
         local channel = string.sub(carried, rest, rest + length - 1)
         local value = string.sub(carried, rest + length)
-        redis.call('SET', lock, value, 'PX', life)
-        heard = redis.pcall('PUBLISH', channel, 'given ' .. string.format('%.0f', last) .. ' ' .. #place .. ' ' .. place .. value)
+        local told = 'given ' .. string.format('%.0f', last) .. ' ' .. question .. ' ' .. #place .. ' ' .. place .. value
+        if not redis.pcall('SET', lock, value, 'PX', life).err then
+          -- Who listens at a replica, because it was the master before, must not hear of it: only
+          -- those are counted who listen here.
+          redis.set_repl(redis.REPL_NONE)
+          heard = redis.pcall('PUBLISH', channel, told)
+          redis.set_repl(redis.REPL_ALL)
+        end
       end
       if type(heard) ~= 'number' then
         redis.call('ZADD', queue, score, place)

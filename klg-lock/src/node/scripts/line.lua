@@ -2,7 +2,8 @@
 --
 -- It is a sorted set of places. A place is a key that its waiter keeps alive. It carries `1`, or what
 -- the lock can be given to the waiter by while it sleeps:
---   {life of the grant in ms} {fencing numbers to reserve} {length of the channel} {channel}{value}
+--   {life of the grant in ms} {fencing numbers to reserve} {question} {length of the channel}
+--   {channel}{value}
 
 -- The first place whose waiter is alive, or `me`; the dead before it are removed.
 local function first(queue, me)

@@ -22,9 +22,9 @@ if type(holder) == 'table' and not string.find(holder.err, 'WRONGTYPE', 1, true)
 end
 local own = holder == ARGV[1]
 if own or (not holder and (not head or head == me)) then
-  local last = count(fence, tonumber(ARGV[3]))
+  local last, fault = count(fence, tonumber(ARGV[3]))
   if not last then
-    return redis.error_reply('ERR fencing counter: ' .. fence .. ' is not a number below 2^53; delete that key, and check the clock of this server')
+    return fault or redis.error_reply('ERR fencing counter: ' .. fence .. ' is not a number below 2^53; delete that key, and check the clock of this server')
   end
   if not own then
     redis.call('SET', lock, ARGV[1], 'PX', ARGV[2])

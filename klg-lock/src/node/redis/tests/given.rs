@@ -16,6 +16,7 @@ const OFFER: Op = Op::Queue {
     life: LIFE,
     watch: false,
     offer: Some(GIVEN_FOR),
+    question: 7,
 };
 
 /// A process that listens: it can be given a lock, and told that one of its locks is wanted.
@@ -57,6 +58,7 @@ async fn is_given(process: &Process) -> u64 {
     let (place, given) = given_to(process).expect("just seen");
     assert_eq!(place, place_key(&process.claim.value));
     assert_eq!(*given.value, *process.claim.value);
+    assert_eq!(given.question, 7);
     given.end
 }
 
@@ -223,4 +225,47 @@ async fn the_server_follows_no_place_that_is_given_up() {
         end(ask(&b.node, &waiter(&second.value), Op::Leave).await);
     }
     assert_eq!(control.info("stats", "tracking_total_keys"), before);
+}
+
+/// Whoever listens at a server that was the master before hears nothing that the new one does not
+/// count.
+#[tokio::test]
+async fn nobody_is_given_a_lock_by_way_of_a_replica() {
+    let first = Server::with().set("repl-diskless-sync-delay", 0).start();
+    let second = Server::with()
+        .replica_of(&first)
+        .set("repl-diskless-sync-delay", 0)
+        .start();
+    let linked = |server: &Server| {
+        let section: String = server.control().ask(&["INFO", "replication"]);
+        section.contains("master_link_status:up")
+    };
+    within(A_WHILE, "the replica is linked", || linked(&second)).await;
+    let [a, b] = [listening(&first, "a").await, listening(&first, "b").await];
+    end(a.ask(OFFER).await);
+    assert_eq!(ahead(b.ask(OFFER).await), 0);
+    let place = place_key(&b.claim.value);
+    within(A_WHILE, "the place is copied", || {
+        second.control().get(&place).is_some()
+    })
+    .await;
+    // They change places, and nothing is lost.
+    second.control().ask::<String>(&["REPLICAOF", "NO", "ONE"]);
+    let port = second.port().to_string();
+    first
+        .control()
+        .ask::<String>(&["REPLICAOF", "127.0.0.1", &port]);
+    within(A_WHILE, "the old master follows", || linked(&first)).await;
+    let holder = node(&second).await;
+    assert_eq!(end(ask(&holder, &a.claim, RELEASE).await), 0);
+    let mut control = second.control();
+    assert_eq!(control.get(&lock_key("k")), None);
+    control.ask::<String>(&["SET", "p_behind", "the release"]);
+    within(A_WHILE, "all of it is copied", || {
+        first.control().get("p_behind").is_some()
+    })
+    .await;
+    let unrelated = claim(&["unrelated"], "x");
+    ask(&b.node, &unrelated, Op::Inspect).await.unwrap();
+    assert_eq!(given_to(&b), None);
 }

@@ -17,6 +17,7 @@ pub(super) const QUEUE: Op = Op::Queue {
     life: LIFE,
     watch: false,
     offer: None,
+    question: 0,
 };
 /// From the first place.
 const WATCH: Op = Op::Queue {
@@ -25,6 +26,7 @@ const WATCH: Op = Op::Queue {
     life: LIFE,
     watch: true,
     offer: None,
+    question: 0,
 };
 
 /// An attempt at `k` whose holder value is the place's name.
