@@ -48,7 +48,7 @@ impl Node for MemoryNode {
             return refuse("the node has been closed");
         }
         let keep_trying = match request.op {
-            Op::Release { keep_trying } => Some(keep_trying),
+            Op::Release { keep_trying } | Op::Leave { keep_trying } => Some(keep_trying),
             _ if request.claim.is_released() => return refuse("the claim has been released"),
             _ => None,
         };
@@ -123,7 +123,7 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
     ks.count(name(request.op));
     match request.op {
         Op::Release { .. } => return Ok(release(ks, claim, now)),
-        Op::Leave => return Ok(queue::leave(ks, claim)),
+        Op::Leave { .. } => return Ok(queue::leave(ks, claim)),
         Op::Call => return Ok(queue::call_first(ks, claim)),
         Op::Stand { life } => return Ok(queue::stand(ks, claim, now, life)),
         Op::Queue {
@@ -170,7 +170,7 @@ fn execute(ks: &mut Keyspace, request: &Request) -> Result<Vote, NodeError> {
         | Op::Inspect
         | Op::Queue { .. }
         | Op::Stand { .. }
-        | Op::Leave
+        | Op::Leave { .. }
         | Op::Call => (0, None),
     };
     if let Some(ttl) = ttl {
@@ -190,7 +190,7 @@ fn name(op: Op) -> &'static str {
         Op::Inspect => "inspect",
         Op::Queue { .. } => "queue",
         Op::Stand { .. } => "stand",
-        Op::Leave => "leave",
+        Op::Leave { .. } => "leave",
         Op::Call => "call",
     }
 }

@@ -208,8 +208,9 @@ pub(crate) enum Op {
     /// Takes or keeps the claim's place in the order of those who wait, and nothing else: where
     /// several nodes vote, one of them keeps the order. Answers `Held` with `ahead`.
     Stand { life: Duration },
-    /// Gives the claim's place up. Answers `Granted { end: 0 }`.
-    Leave,
+    /// Gives the claim's place up. Repeated as a release is, for as long as the place may live: a
+    /// place that is left behind keeps others waiting. Answers `Granted { end: 0 }`.
+    Leave { keep_trying: Duration },
     /// Has the first of those who wait for the claim's key ask. Answers `Granted { end: 0 }`.
     Call,
     /// Only where all keys carry the value: TTL to `max(remaining, ttl)`, `reserve` more fencing

@@ -232,7 +232,8 @@ impl<'a> Queued<'a> {
         if let Some(standing) = &self.standing {
             standing.mark_released();
         }
-        self.core.nodes.leave(self.index, &self.claim());
+        let claim = self.claim();
+        self.core.nodes.leave(self.index, &claim, PLACE_LIFE);
     }
 }
 

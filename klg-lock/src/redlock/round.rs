@@ -377,8 +377,8 @@ impl Nodes {
     }
 
     /// Gives up a claim's place in the order that one node keeps; queued when this returns.
-    pub(crate) fn leave(&self, index: usize, claim: &Arc<Claim>) {
-        drop(self.ask(index, claim, Op::Leave));
+    pub(crate) fn leave(&self, index: usize, claim: &Arc<Claim>, keep_trying: Duration) {
+        drop(self.ask(index, claim, Op::Leave { keep_trying }));
     }
 
     /// Has the first of those who wait for a claim's key ask.

@@ -30,7 +30,7 @@ impl Job {
     pub(super) fn new(request: Request, deadline: Duration, now: Instant) -> (Self, Reply) {
         let (sender, receiver) = oneshot::channel();
         let keep_trying = match request.op {
-            Op::Release { keep_trying } => keep_trying.max(deadline),
+            Op::Release { keep_trying } | Op::Leave { keep_trying } => keep_trying.max(deadline),
             _ => deadline,
         };
         let job = Self {
@@ -46,8 +46,9 @@ impl Job {
         (job, receiver)
     }
 
+    /// Whether it gives something up, which is asked for until it is done.
     pub(super) fn is_release(&self) -> bool {
-        matches!(self.request.op, Op::Release { .. })
+        matches!(self.request.op, Op::Release { .. } | Op::Leave { .. })
     }
 
     pub(super) fn answer(mut self, result: Result<Vote, NodeError>) {

@@ -337,7 +337,7 @@ impl<'a> Live<'a> {
         {
             self.lane.state().prolonged(&key.fence);
         }
-        let overtaken = job.late && matches!(job.request.op, Op::Release { .. } | Op::Leave);
+        let overtaken = job.late && job.is_release();
         let claim = overtaken.then(|| job.request.claim.clone());
         job.answer(vote);
         // What was sent behind it was carried out before it, and may have been refused because of it.

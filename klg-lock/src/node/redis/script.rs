@@ -118,7 +118,7 @@ fn script_of(request: &Request, form: Form) -> &'static Script {
         Op::Release { .. } if queued && form.passes => &PASS,
         Op::Call if queued => &CALL,
         Op::Queue { .. } if queued => &QUEUE,
-        Op::Leave if queued => &LEAVE,
+        Op::Leave { .. } if queued => &LEAVE,
         Op::Stand { .. } if queued => &STAND,
         // Without a place there is no order to keep.
         Op::Acquire { .. } | Op::Queue { .. } => &ACQUIRE,
@@ -126,7 +126,7 @@ fn script_of(request: &Request, form: Form) -> &'static Script {
         Op::Heal { .. } => &HEAL,
         Op::Raise { .. } => &RAISE,
         Op::Release { .. } => &RELEASE,
-        Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => &INSPECT,
+        Op::Inspect | Op::Leave { .. } | Op::Stand { .. } | Op::Call => &INSPECT,
     }
 }
 
@@ -163,10 +163,14 @@ pub(super) fn encode(out: &mut Vec<u8>, request: &Request, form: Form, open: Opt
         Op::Queue { ttl, reserve, .. } => {
             (true, [Some(millis_up(ttl)), Some(reserve.max(1)), Some(1)])
         }
-        Op::Release { .. } | Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => (false, none),
+        Op::Release { .. } | Op::Inspect | Op::Leave { .. } | Op::Stand { .. } | Op::Call => {
+            (false, none)
+        }
     };
     let keys = match request.op {
-        Op::Inspect | Op::Leave | Op::Stand { .. } | Op::Call => keys.get(..1).unwrap_or_default(),
+        Op::Inspect | Op::Leave { .. } | Op::Stand { .. } | Op::Call => {
+            keys.get(..1).unwrap_or_default()
+        }
         _ => keys,
     };
     let key_count = keys.len() * if counters { 2 } else { 1 };
@@ -262,7 +266,7 @@ fn encode_queued(
             resp::argument(out, place.queue.as_bytes());
             resp::integer(out, millis_up(life));
         }
-        Op::Leave => {
+        Op::Leave { .. } => {
             resp::start(out, 3 + 1 + if form.passes { 4 } else { 2 });
             script_of(request, form).name(out, form);
             resp::integer(out, 1);

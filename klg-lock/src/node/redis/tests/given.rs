@@ -2,7 +2,7 @@
 
 use klg_lock_tests::poll::within;
 
-use super::order::{Process, ahead, nothing, place_key, waiter};
+use super::order::{LEAVE, Process, ahead, nothing, place_key, waiter};
 use super::*;
 use crate::node::Place;
 
@@ -139,7 +139,7 @@ async fn nobody_is_given_a_lock_who_has_left_or_is_gone() {
         Some("1")
     );
     let leaving = waiter(&b.claim.value);
-    end(ask(&b.node, &leaving, Op::Leave).await);
+    end(ask(&b.node, &leaving, LEAVE).await);
     // One has died without a word.
     let place = place_key(&c.claim.value);
     drop(c);
@@ -165,7 +165,7 @@ async fn giving_up_the_first_place_of_a_free_lock_gives_it_to_the_next() {
     assert_eq!(ahead(a.ask(OFFER).await), 0);
     assert_eq!(ahead(b.ask(OFFER).await), 1);
     control.delete(&lock_key("k"));
-    end(a.ask(Op::Leave).await);
+    end(a.ask(LEAVE).await);
     is_given(&b).await;
 }
 
@@ -222,7 +222,7 @@ async fn the_server_follows_no_place_that_is_given_up() {
         ask(&a.node, &first, RELEASE).await.unwrap();
         within(SECOND, "the lock is given", || given_to(&b).is_some()).await;
         ask(&b.node, &second, RELEASE).await.unwrap();
-        end(ask(&b.node, &waiter(&second.value), Op::Leave).await);
+        end(ask(&b.node, &waiter(&second.value), LEAVE).await);
     }
     assert_eq!(control.info("stats", "tracking_total_keys"), before);
 }

@@ -9,6 +9,7 @@ use crate::node::Place;
 
 const LIFE: Duration = Duration::from_secs(5);
 const SECOND: Duration = Duration::from_secs(1);
+pub(super) const LEAVE: Op = Op::Leave { keep_trying: LIFE };
 const STAND: Op = Op::Stand { life: LIFE };
 /// From a place that is not known to be the first.
 pub(super) const QUEUE: Op = Op::Queue {
@@ -172,12 +173,12 @@ async fn giving_a_place_up_tells_the_next_if_it_was_the_first() {
         for process in [&a, &b, &c] {
             process.ask(op).await.unwrap();
         }
-        end(b.ask(Op::Leave).await);
+        end(b.ask(LEAVE).await);
         a.untold().await;
         c.untold().await;
-        end(a.ask(Op::Leave).await);
+        end(a.ask(LEAVE).await);
         c.called().await;
-        end(c.ask(Op::Leave).await);
+        end(c.ask(LEAVE).await);
         assert_eq!(server.control().keys_like("p_wait:*"), nothing());
     }
 }
@@ -191,7 +192,7 @@ async fn giving_a_place_up_passes_over_those_who_are_gone() {
         process.ask(QUEUE).await.unwrap();
     }
     server.control().delete(&place_key("b"));
-    end(a.ask(Op::Leave).await);
+    end(a.ask(LEAVE).await);
     c.called().await;
 }
 
