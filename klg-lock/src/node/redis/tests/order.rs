@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use klg_lock_tests::poll::within;
+use klg_lock_tests::{Proxy, Way};
 
 use super::*;
 use crate::node::Place;
@@ -212,4 +213,27 @@ async fn standing_in_line_takes_no_lock() {
     b.called().await;
     let life = control.time_to_live("p_wait:{p_lock:k}").unwrap();
     assert!(life > LIFE, "the queue goes after its waiters: {life:?}");
+}
+
+#[tokio::test]
+async fn a_place_is_given_up_even_if_the_connection_breaks_meanwhile() {
+    let server = Server::start();
+    let wire = Proxy::to(server.address());
+    let [leaver, holder] = [open(&wire.uri()).await, node(&server).await];
+    end(ask(&holder, &claim(&["k"], "held"), ACQUIRE).await);
+    let waiting = waiter("a");
+    assert_eq!(ahead(ask(&leaver, &waiting, QUEUE).await), 0);
+    wire.hold(Way::Requests);
+    let leaving = leaver.submit(Request {
+        claim: waiter("a"),
+        op: LEAVE,
+    });
+    // The word is lost with the connection.
+    wire.cut();
+    wire.pass();
+    within(A_WHILE, "it is said again", || {
+        server.control().keys_like("p_wait:*").is_empty()
+    })
+    .await;
+    end(leaving.await.expect("an answer"));
 }
