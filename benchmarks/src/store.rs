@@ -49,11 +49,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn cases(scale: Scale) -> Vec<StoreCase> {
     let tasks = [1, 64, 1000].map(|tasks| StoreCase::Throughput {
         tasks,
-        rounds: scale.pick(11, 5),
-        window: Duration::from_millis(scale.pick(500, 250)),
+        rounds: scale.pick(11, 2),
+        window: Duration::from_millis(scale.pick(500, 120)),
     });
     let restart = StoreCase::Restart {
-        rounds: scale.pick(15, 5),
+        rounds: scale.pick(15, 2),
     };
     tasks.into_iter().chain([restart]).collect()
 }

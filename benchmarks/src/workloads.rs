@@ -105,7 +105,7 @@ fn sequential(scale: Scale) -> Vec<Case> {
         ],
         vec![one_core(1, &one), two_cores(5)],
     );
-    with_window(cases, scale.pick(400, 150))
+    with_window(cases, scale.pick(400, 100))
 }
 
 fn parallel(scale: Scale) -> Vec<Case> {
@@ -119,7 +119,7 @@ fn parallel(scale: Scale) -> Vec<Case> {
         "distributed-lock",
     ];
     let cases = [1, 5].map(|nodes| case(scale, "W2 64 tasks, 64 keys", nodes, load, &subjects));
-    with_window(cases.into(), scale.pick(500, 250))
+    with_window(cases.into(), scale.pick(500, 120))
 }
 
 fn one_key(processes: u32, tasks: u32, hold: u64) -> Load {
@@ -162,7 +162,7 @@ fn contended(scale: Scale) -> Vec<Case> {
             &five,
         ));
     }
-    with_window(cases, scale.pick(800, 300))
+    with_window(cases, scale.pick(800, 150))
 }
 
 /// What a lock costs as more and more processes want it, one task in each.
@@ -173,7 +173,7 @@ fn sweep(scale: Scale) -> Vec<Case> {
         let workload = format!("W4p one key, {count} processes");
         case(scale, &workload, 1, one_key(*count, 1, 0), &subjects)
     });
-    with_window(cases.collect(), scale.pick(400, 200))
+    with_window(cases.collect(), scale.pick(400, 100))
 }
 
 fn hand_off(scale: Scale) -> Vec<Case> {

@@ -20,7 +20,7 @@ const TTL: Duration = Duration::from_secs(30);
 pub fn held_locks(allocator: &'static Allocator, quick: bool) -> Result<Vec<Row>> {
     progress("W9 held locks");
     // A third of the TTL is one cycle.
-    let watched = TTL.mul_f64(if quick { 0.5 } else { 1.5 });
+    let watched = TTL.mul_f64(if quick { 0.4 } else { 1.5 });
     let server = Server::start(Pinning::TwoCores)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let rows = runtime.block_on(async {
